@@ -1,0 +1,251 @@
+//! One logical request: what the caller recorded, until it is delivered or dropped.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::receipt::Receipt;
+use super::session::{Identity, Session};
+
+/// Everything but RFC 3986 "unreserved" characters is escaped in an id put into a path.
+const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `POST /api/sdk/sessions`.
+    Create,
+    /// `POST /api/sdk/events`.
+    Event,
+    /// `PATCH /api/sdk/sessions/{id}`, the end of a session.
+    Complete,
+    /// `PATCH /api/sdk/sessions/{id}` with fields the caller chose.
+    Update,
+}
+
+impl Kind {
+    /// The word used in log lines.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Create => "session",
+            Self::Event => "event",
+            Self::Complete => "session completion",
+            Self::Update => "session update",
+        }
+    }
+
+    /// The HTTP method.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Create | Self::Event => "POST",
+            Self::Complete | Self::Update => "PATCH",
+        }
+    }
+}
+
+/// How long a request is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until it is delivered or the process ends.
+    Background,
+    /// At most this many attempts: somebody waits for the answer.
+    Blocking {
+        /// Attempts, the first one included.
+        attempts: u32,
+    },
+}
+
+/// The JSON body, perhaps still without the session id it names.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Finished bytes of a JSON object.
+    Ready(Bytes),
+    /// `{` + `"field": id of the session` + `tail`, where the tail starts with a comma or `}`.
+    /// A dead session leaves the field out.
+    Led {
+        /// The field the id goes into.
+        field: &'static str,
+        /// The session whose id it is.
+        session: Arc<Session>,
+        /// The rest of the object.
+        tail: Vec<u8>,
+    },
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Ready(bytes) => bytes.len(),
+            Self::Led { tail, .. } => tail.len(),
+        }
+    }
+
+    /// The session whose id is needed before the body can be sent, if it is still unknown.
+    pub(super) fn waits_for(&self) -> Option<&Arc<Session>> {
+        match self {
+            Self::Led { session, .. } if session.identity() == Identity::Pending => Some(session),
+            _ => None,
+        }
+    }
+
+    /// The bytes to send; splices the id once and keeps the result for further attempts.
+    pub(super) fn wire(&mut self) -> Bytes {
+        if let Self::Led {
+            field,
+            session,
+            tail,
+        } = self
+        {
+            *self = Self::Ready(splice(field, session.id().map(AsRef::as_ref), tail));
+        }
+        match self {
+            Self::Ready(bytes) => bytes.clone(),
+            Self::Led { .. } => Bytes::new(),
+        }
+    }
+}
+
+fn splice(field: &str, id: Option<&str>, tail: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(tail.len() + field.len() + 48);
+    out.push(b'{');
+    let rest = if let Some(id) = id {
+        out.push(b'"');
+        out.extend_from_slice(field.as_bytes());
+        out.extend_from_slice(b"\":");
+        // An id is a plain string; serde_json cannot fail on it.
+        out.extend_from_slice(serde_json::Value::from(id).to_string().as_bytes());
+        tail
+    } else {
+        tail.strip_prefix(b",").unwrap_or(tail)
+    };
+    out.extend_from_slice(rest);
+    Bytes::from(out)
+}
+
+/// One logical request.
+#[derive(Debug)]
+pub struct Request {
+    /// What it does.
+    pub kind: Kind,
+    /// The session whose lane it travels in.
+    pub session: Arc<Session>,
+    /// Its JSON body.
+    pub body: Body,
+    /// When the caller made it.
+    pub made_at: SystemTime,
+    /// Number that makes the `Idempotency-Key` of this process unique.
+    pub number: u64,
+    /// Order within the client, given by the queue.
+    pub(super) seq: u64,
+    /// The lane it was put into.
+    pub(super) lane: u64,
+    /// Attempts that were answered or failed.
+    pub(super) attempts: u32,
+    /// Requests of the client delivered when the first attempt failed.
+    pub(super) delivered_before: Option<u64>,
+    /// Is it the probe of a client whose delivery is broken?
+    pub(super) probe: bool,
+    /// How long it is tried.
+    pub patience: Patience,
+    /// Where the outcome goes, if anybody may ask.
+    pub receipt: Option<Arc<Receipt>>,
+}
+
+/// What one queued request costs in memory beyond its body, for the byte bound.
+const OVERHEAD: usize = 256;
+
+impl Request {
+    /// A request of `session`.
+    #[must_use]
+    pub fn new(kind: Kind, session: Arc<Session>, body: Body, patience: Patience) -> Self {
+        Self {
+            kind,
+            session,
+            body,
+            made_at: SystemTime::now(),
+            number: 0,
+            seq: 0,
+            lane: 0,
+            attempts: 0,
+            delivered_before: None,
+            probe: false,
+            patience,
+            receipt: None,
+        }
+    }
+
+    /// Bytes that count against the queue's bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.body.len() + OVERHEAD
+    }
+
+    /// The path below the API's base URL; the id is percent-encoded.
+    #[must_use]
+    pub fn path(&self) -> Cow<'static, str> {
+        match self.kind {
+            Kind::Create => Cow::Borrowed("/api/sdk/sessions"),
+            Kind::Event => Cow::Borrowed("/api/sdk/events"),
+            Kind::Complete | Kind::Update => {
+                let id = self.session.id().map_or("", AsRef::as_ref);
+                Cow::Owned(format!(
+                    "/api/sdk/sessions/{}",
+                    utf8_percent_encode(id, PATH_SEGMENT)
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_spliced_in_front_of_the_tail_and_escaped() {
+        let session = Session::known("a\"b");
+        let mut body = Body::Led {
+            field: "sessionId",
+            session,
+            tail: b",\"eventType\":\"error\"}".to_vec(),
+        };
+        let wire = body.wire();
+        let value: serde_json::Value = serde_json::from_slice(&wire).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"sessionId": "a\"b", "eventType": "error"})
+        );
+        assert_eq!(body.wire(), wire, "further attempts send the same bytes");
+    }
+
+    #[test]
+    fn a_dead_session_leaves_the_field_out() {
+        let tail = b",\"name\":\"n\"}".to_vec();
+        let mut body = Body::Led {
+            field: "parentSessionId",
+            session: Session::dead(),
+            tail,
+        };
+        assert_eq!(&body.wire()[..], b"{\"name\":\"n\"}");
+    }
+
+    #[test]
+    fn ids_are_percent_encoded_in_the_path() {
+        let session = Session::known("id with space/slash?q=1");
+        let body = Body::Ready(Bytes::from_static(b"{}"));
+        let request = Request::new(Kind::Complete, session, body, Patience::Background);
+        assert_eq!(
+            request.path(),
+            "/api/sdk/sessions/id%20with%20space%2Fslash%3Fq%3D1"
+        );
+    }
+}

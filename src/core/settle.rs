@@ -1,0 +1,354 @@
+//! What becomes of a request once an attempt has ended.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answer::{ApiError, session_id_from};
+use super::api_key::ApiKey;
+use super::error::{DeliveryError, DropReason};
+use super::health::Wait;
+use super::notices::Level;
+use super::queue::Queue;
+use super::receipt::Outcome;
+use super::reply::{Answer, Failure, Reply};
+use super::request::{Kind, Patience, Request};
+use super::retry::{self, Kind as Pace, StatusClass};
+
+/// A request answered 500 this often, while others succeed, is at fault itself.
+const MAX_500: u32 = 8;
+
+/// Circumstances of a settlement.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Instant,
+    /// Random number in 0..1 for the back-off.
+    pub jitter: f64,
+    /// The key the requests are sent with.
+    pub key: Option<&'a ApiKey>,
+}
+
+impl Moment<'_> {
+    fn error(&self, answer: &Answer) -> ApiError {
+        let request_id = answer.request_id.as_deref();
+        ApiError::from_response(
+            answer.status,
+            &answer.body,
+            request_id,
+            answer.retry_after,
+            self.key,
+        )
+    }
+
+    fn masked_key(&self) -> String {
+        self.key.map_or_else(|| "none".to_owned(), ApiKey::masked)
+    }
+}
+
+impl Queue {
+    /// Settles an attempt: delivered, dropped, or back into its lane.
+    pub fn settle(&mut self, request: Request, reply: Reply, at: Moment<'_>) {
+        let key = self.landed(&request);
+        match reply {
+            Reply::Answer(answer) => self.answered(request, answer, at),
+            Reply::Failed(failure) => self.failed(request, &failure, at),
+        }
+        self.reindex(key, at.now);
+    }
+
+    fn answered(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        match retry::classify(answer.status) {
+            StatusClass::Success => self.succeeded(request, answer, at),
+            StatusClass::Unauthorized => self.unauthorized(request, answer, at),
+            StatusClass::RateLimited => self.rate_limited(request, answer, at),
+            StatusClass::Outage => self.unavailable(request, answer, at),
+            StatusClass::Retry => self.failing(request, answer, at),
+            StatusClass::Redirect => {
+                let text = format!("unexpected redirect ({})", answer.status);
+                self.failed(request, &Failure::Redirect(text), at);
+            }
+            StatusClass::Rejected => self.rejected(request, answer, at),
+        }
+    }
+
+    fn succeeded(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        if request.kind == Kind::Create {
+            let Some(id) = session_id_from(&answer.body) else {
+                return self.nameless(request, answer, at);
+            };
+            request.session.resolve(&id);
+        }
+        self.works(&request, at);
+        self.settled(&request);
+        self.counters.delivered += 1;
+        self.counters.bytes += request.weight() as u64;
+        if let Some(receipt) = &request.receipt
+            && Arc::strong_count(receipt) > 1
+        {
+            receipt.settle(Outcome::Answer(answer.body));
+        }
+        if request.kind == Kind::Create {
+            self.identified(&request.session, at.now);
+        }
+    }
+
+    /// A session was created but its id cannot be read.
+    fn nameless(&mut self, mut request: Request, answer: Answer, at: Moment<'_>) {
+        let error = DeliveryError::BadAnswer {
+            message: format!("the answer {} to a session has no usable id", answer.status),
+        };
+        self.works(&request, at);
+        request.attempts += 1;
+        if request.attempts <= self.limits.max_retries {
+            self.last_error = Some(error.to_string());
+            return self.again(request, answer.retry_after, at);
+        }
+        self.report(request.kind, answer.status, &error.to_string());
+        let session = Arc::clone(&request.session);
+        self.forget(request, DropReason::BadAnswer, Some(error.clone()));
+        self.bury(&session, DropReason::BadAnswer, Some(&error), at.now);
+    }
+
+    fn unauthorized(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        let error = at.error(&answer);
+        let totals = self.totals();
+        self.last_error = Some(error.to_string());
+        let line = self.health.unauthorized(
+            at.now,
+            request.probe,
+            &error.message,
+            &at.masked_key(),
+            totals,
+        );
+        self.say_if(line);
+        match request.patience {
+            Patience::Blocking { .. } => self.gave_up(request, DeliveryError::from(error), at),
+            Patience::Background => self.put_back(request, at),
+        }
+    }
+
+    fn rate_limited(&mut self, mut request: Request, answer: Answer, at: Moment<'_>) {
+        request.attempts += 1;
+        self.counters.retries += 1;
+        let retry_after = answer.retry_after;
+        if !self.limits.immediate {
+            let wait = Wait {
+                retry_after,
+                jitter: at.jitter,
+            };
+            let totals = self.totals();
+            let line = self.health.limited(at.now, request.probe, wait, totals);
+            self.say_if(line);
+        }
+        let error = at.error(&answer);
+        self.last_error = Some(error.to_string());
+        match request.patience {
+            Patience::Blocking { .. } => {
+                self.once_more(request, DeliveryError::from(error), retry_after, at);
+            }
+            Patience::Background => self.put_back(request, at),
+        }
+    }
+
+    /// 502, 503, 504: the server, or what stands before it, does not work.
+    fn unavailable(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        let retry_after = answer.retry_after;
+        let error = at.error(&answer);
+        let reason = error.to_string();
+        self.outage(
+            request,
+            DeliveryError::from(error),
+            &reason,
+            retry_after,
+            at,
+        );
+    }
+
+    fn failed(&mut self, request: Request, failure: &Failure, at: Moment<'_>) {
+        let message = failure.message().to_owned();
+        let error = match failure {
+            Failure::Timeout(_) => DeliveryError::Timeout {
+                message: message.clone(),
+            },
+            _ => DeliveryError::Connection {
+                message: message.clone(),
+            },
+        };
+        self.outage(request, error, &message, None, at);
+    }
+
+    fn outage(
+        &mut self,
+        mut request: Request,
+        error: DeliveryError,
+        reason: &str,
+        retry_after: Option<std::time::Duration>,
+        at: Moment<'_>,
+    ) {
+        request.attempts += 1;
+        self.counters.retries += 1;
+        self.last_error = Some(reason.to_owned());
+        let totals = self.totals();
+        let wait = Wait {
+            retry_after,
+            jitter: at.jitter,
+        };
+        // In immediate delivery each call probes for itself.
+        let probe = request.probe || self.limits.immediate;
+        let line = self.health.outage(at.now, probe, reason, wait, totals);
+        self.say_if(line);
+        match request.patience {
+            Patience::Blocking { .. } => self.once_more(request, error, retry_after, at),
+            Patience::Background => self.put_back(request, at),
+        }
+    }
+
+    /// 408, 425, 500 and the like: this request is tried again, the others go on.
+    fn failing(&mut self, mut request: Request, answer: Answer, at: Moment<'_>) {
+        let (status, retry_after) = (answer.status, answer.retry_after);
+        request.attempts += 1;
+        let before = *request
+            .delivered_before
+            .get_or_insert(self.counters.delivered);
+        let error = at.error(&answer);
+        self.last_error = Some(error.to_string());
+        if request.probe {
+            self.health.probe_ended();
+        }
+        if let Patience::Blocking { .. } = request.patience {
+            self.counters.retries += 1;
+            return self.once_more(request, DeliveryError::from(error), retry_after, at);
+        }
+        let others_succeed = self.counters.delivered > before;
+        if status == 500 && request.attempts >= MAX_500 && others_succeed {
+            self.report(request.kind, status, &error.to_string());
+            return self.refuse(
+                request,
+                DropReason::Rejected500,
+                DeliveryError::from(error),
+                at,
+            );
+        }
+        self.again(request, retry_after, at);
+    }
+
+    fn rejected(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        let status = answer.status;
+        let error = at.error(&answer);
+        self.works(&request, at);
+        self.last_error = Some(error.to_string());
+        self.report(request.kind, status, &error.to_string());
+        self.refuse(
+            request,
+            DropReason::from_status(status),
+            DeliveryError::from(error),
+            at,
+        );
+    }
+
+    /// Drops a request the server does not accept; a refused create ends its session.
+    fn refuse(
+        &mut self,
+        request: Request,
+        reason: DropReason,
+        error: DeliveryError,
+        at: Moment<'_>,
+    ) {
+        if request.kind == Kind::Create {
+            let session = Arc::clone(&request.session);
+            self.forget(request, DropReason::SessionRejected, Some(error.clone()));
+            self.bury(&session, DropReason::SessionRejected, Some(&error), at.now);
+        } else {
+            self.forget(request, reason, Some(error));
+        }
+    }
+
+    /// A blocking request failed: another attempt after a pause, or the end.
+    fn once_more(
+        &mut self,
+        request: Request,
+        error: DeliveryError,
+        retry_after: Option<std::time::Duration>,
+        at: Moment<'_>,
+    ) {
+        let Patience::Blocking { attempts } = request.patience else {
+            return self.put_back(request, at);
+        };
+        if request.attempts >= attempts {
+            return self.gave_up(request, error, at);
+        }
+        let delay = retry::next_delay(request.attempts - 1, Pace::Blocking, retry_after, at.jitter);
+        self.delay(request, at.now + delay, at);
+    }
+
+    fn gave_up(&mut self, request: Request, error: DeliveryError, at: Moment<'_>) {
+        if request.kind == Kind::Create {
+            let session = Arc::clone(&request.session);
+            self.forget(request, DropReason::GaveUp, Some(error.clone()));
+            self.bury(&session, DropReason::SessionRejected, Some(&error), at.now);
+        } else {
+            self.forget(request, DropReason::GaveUp, Some(error));
+        }
+    }
+
+    /// Back into the lane, which pauses by itself.
+    fn again(
+        &mut self,
+        request: Request,
+        retry_after: Option<std::time::Duration>,
+        at: Moment<'_>,
+    ) {
+        self.counters.retries += 1;
+        let attempt = request.attempts.saturating_sub(1);
+        let delay = retry::next_delay(attempt, Pace::Background, retry_after, at.jitter);
+        self.delay(request, at.now + delay, at);
+    }
+
+    fn delay(&mut self, request: Request, until: Instant, at: Moment<'_>) {
+        let key = request.lane;
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.not_before = Some(until);
+        }
+        self.put_back(request, at);
+    }
+
+    /// Back into the lane; the client's health decides when it goes out again.
+    fn put_back(&mut self, request: Request, at: Moment<'_>) {
+        let key = request.lane;
+        match self.lanes.get_mut(&key) {
+            Some(lane) if lane.abandoned && lane.session.id().is_none() => {
+                let session = Arc::clone(&lane.session);
+                self.forget(request, DropReason::CreateAbandoned, None);
+                self.bury(&session, DropReason::CreateAbandoned, None, at.now);
+            }
+            Some(lane) => lane.put_back(request),
+            None => self.forget(request, DropReason::SessionRejected, None),
+        }
+    }
+
+    fn works(&mut self, request: &Request, at: Moment<'_>) {
+        if request.probe {
+            self.health.probe_ended();
+        }
+        let totals = self.totals();
+        let line = self.health.success(at.now, totals);
+        self.say_if(line);
+    }
+
+    /// One line per kind of request and status, until delivery has worked in between.
+    fn report(&mut self, kind: Kind, status: u16, what: &str) {
+        if self.reported.insert((kind, status)) {
+            let noun = kind.noun();
+            self.say(
+                Level::Warning,
+                format!("the server refused a {noun}: {what}; further ones are only counted"),
+            );
+        }
+    }
+
+    fn say_if(&mut self, notice: Option<super::notices::Notice>) {
+        if let Some(notice) = notice {
+            self.say(notice.level, notice.text);
+        }
+    }
+}
