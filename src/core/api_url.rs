@@ -156,7 +156,7 @@ fn reach_of_address(address: IpAddr) -> Reach {
     }
 }
 
-/// Unique local (fc00::/7) and link-local (fe80::/10) addresses.
+/// Unique local (`fc00::/7`) and link-local (`fe80::/10`) addresses.
 fn is_private_v6(address: Ipv6Addr) -> bool {
     let [first, ..] = address.segments();
     first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80

@@ -66,11 +66,9 @@ pub const fn classify(status: u16) -> StatusClass {
         200..=299 => StatusClass::Success,
         300..=399 => StatusClass::Redirect,
         401 => StatusClass::Unauthorized,
-        408 | 425 => StatusClass::Retry,
         429 => StatusClass::RateLimited,
-        501 | 505 => StatusClass::Rejected,
         502..=504 => StatusClass::Outage,
-        500..=599 => StatusClass::Retry,
+        408 | 425 | 500 | 506..=599 => StatusClass::Retry,
         _ => StatusClass::Rejected,
     }
 }

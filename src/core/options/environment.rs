@@ -92,12 +92,8 @@ impl<'a> Environment<'a> {
     /// An on/off variable; off if unset or, with one warning, malformed.
     pub(super) fn switch(&self, name: &str, warnings: &mut Vec<String>) -> bool {
         let parse = |value: &str| {
-            let is = |known: &&str| value.eq_ignore_ascii_case(known);
-            if ON.iter().any(|known| is(known)) {
-                Some(true)
-            } else {
-                OFF.iter().any(|known| is(known)).then_some(false)
-            }
+            let off = || one_of(value, &OFF).then_some(false);
+            one_of(value, &ON).then_some(true).or_else(off)
         };
         self.choice(name, "1 or 0", parse, warnings)
             .unwrap_or(false)
@@ -107,6 +103,11 @@ impl<'a> Environment<'a> {
         self.var(name)
             .is_some_and(|value| ON.iter().any(|on| value.eq_ignore_ascii_case(on)))
     }
+}
+
+/// Whether `value` is one of `words`, in any case.
+fn one_of(value: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// The one warning about a malformed variable. A value that could be a key is not shown.
