@@ -1,6 +1,7 @@
 """Compare the traffic of the installed package with recordings of the published SDK 0.6.0.
 
-Runs the comparison tool of a folder of recordings twice, as the two ways of delivery promise different things:
+Runs the comparison tool of a folder of recordings twice, as the two ways of delivery promise
+different things:
 
 * background: order counts within a session only, and the return values of ``track_*`` may be empty;
 * immediate (``SENTRIAL_DELIVERY=immediate``): return values, counts and exceptions count as well.
@@ -82,9 +83,7 @@ def main() -> int:
     good = True
     for immediate in (False, True):
         print(f"--- {'immediate' if immediate else 'background'} delivery", flush=True)
-        if not compare(
-            arguments.recordings, arguments.python, immediate=immediate, extra=extra
-        ):
+        if not compare(arguments.recordings, arguments.python, immediate=immediate, extra=extra):
             good = False
     return 0 if good else 1
 
