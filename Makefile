@@ -1,0 +1,151 @@
+# One entry point for everything; `make help` lists the targets. Needs Python 3.10+ with venv, cargo, a C compiler.
+#
+#   PYTHON=python3.12   the interpreter from which .venv is made
+#   PYTHONS="..."       the interpreters of `make test-all-pythons`
+#   ORACLE=DIR          where the recordings for `make conformance` are
+#   CARGO_TARGET_DIR    is respected, as everywhere in cargo
+
+PYTHON ?= python3
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+ORACLE ?= ../shared/oracle
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# One source: what the build backend asks for is what is installed here.
+MATURIN := $(shell sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml)
+# Folders too: their time changes when a file in them goes away.
+WHEEL_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE \
+	$(shell find src python ! -path '*/__pycache__*' ! -name '*.py[cod]' 2>/dev/null)
+
+# Both cargo and maturin must build against the same interpreter, or each would rebuild what the other built.
+export PYO3_PYTHON := $(CURDIR)/$(PY)
+
+.DEFAULT_GOAL := help
+# The order of the checks is part of the output: quick ones first.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+	check-rust test-rust check-python check-types test-python
+
+help: ## list the targets
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.installed ## build, install, run the example agent in the local server and show its sessions
+	@echo '==> running examples/support_agent.py in the local server'
+	$(VENV)/bin/sentrial dev -- $(PY) examples/support_agent.py
+
+test: check-rust test-rust check-python check-types test-python ## every check: format, lints, types, Rust and Python tests
+	@echo '==> make test: all passed'
+
+check-rust: $(VENV)/.created
+	@echo '==> rustfmt, clippy with and without the bindings'
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+
+test-rust: $(VENV)/.created
+	@echo '==> Rust tests of the core, without any Python'
+	cargo test --locked --no-default-features
+
+check-python: $(VENV)/.dev
+	@echo '==> ruff'
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+check-types: $(VENV)/.dev
+	@echo '==> mypy (strict), and the stub of the extension module against the built one'
+	$(PY) -m mypy
+	$(PY) -m mypy.stubtest sentrial._core
+
+test-python: $(VENV)/.dev
+	@echo '==> pytest on the installed wheel'
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+conformance: $(VENV)/.installed ## compare the traffic with the recordings in ORACLE, if they are there
+	@if [ -f '$(ORACLE)/compare.py' ]; then \
+		echo '==> comparing with the recordings in $(ORACLE)'; \
+		$(PY) tests/conformance/run_recordings.py '$(ORACLE)' --python $(PY); \
+	else \
+		echo '==> no recordings in $(ORACLE): nothing to compare (ORACLE=DIR names another place)'; \
+	fi
+
+bench: $(VENV)/.bench ## measure speed and size (figures depend on the machine; read ratios within one run)
+	@echo '==> benchmarks'
+	$(PY) -m pytest benches -p no:cacheprovider -o timeout=0 $(BENCH_ARGS)
+
+fmt: $(VENV)/.dev ## format Rust and Python, apply the safe fixes of ruff
+	@echo '==> formatting'
+	cargo fmt
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lint: check-rust check-python check-types ## the checks of `make test` without the tests
+
+wheel: dist/.built ## build the release wheel into dist/
+	@ls -l dist/*.whl
+
+test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and run pytest there
+	@tested=0; \
+	for python in $(PYTHONS); do \
+		if ! "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+			echo "==> $$python: not here, left out"; continue; \
+		fi; \
+		version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		venv=".venv-$$version"; \
+		wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+		echo "==> $$python ($$version): pytest on $$wheel in $$venv"; \
+		{ [ -x "$$venv/bin/python" ] || "$$python" -m venv "$$venv"; } && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$$wheel" && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install "$$wheel[dev]" && \
+		"$$venv/bin/python" -m pytest $(PYTEST_ARGS) || exit 1; \
+		tested=$$((tested + 1)); \
+	done; \
+	if [ "$$tested" -eq 0 ]; then echo 'none of PYTHONS runs here: $(PYTHONS)' >&2; exit 1; fi; \
+	echo "==> passed on $$tested Python versions"
+
+clean: ## remove the virtual environments, the wheel, caches and ./target (never CARGO_TARGET_DIR)
+	@echo '==> removing what make made'
+	rm -rf $(VENV) .venv-3.* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find python tests examples benches -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+prerequisites:
+	@sh scripts/prerequisites '$(PYTHON)'
+
+# Stamp files: a target runs again only when what it depends on is newer.
+
+$(VENV)/.created: | prerequisites
+	@echo '==> making $(VENV) with $(PYTHON)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.maturin: $(VENV)/.created pyproject.toml
+	@echo '==> installing the build tool: $(MATURIN)'
+	$(PIP) install '$(MATURIN)'
+	@touch $@
+
+dist/.built: $(VENV)/.maturin $(WHEEL_SOURCES)
+	@echo '==> building the release wheel (the first time this takes a few minutes)'
+	@mkdir -p dist
+	@rm -f dist/sentrial-*.whl
+	$(PY) -m maturin build --release --locked --interpreter $(PY) --out dist
+	@ls dist/sentrial-*-cp310-abi3-*.whl >/dev/null
+	@touch $@
+
+$(VENV)/.installed: dist/.built
+	@echo '==> installing the wheel into $(VENV)'
+	$(PIP) install --force-reinstall --no-deps "$$(ls dist/sentrial-*.whl)"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@echo '==> installing the tools of the extra "dev"'
+	$(PIP) install "$$(ls dist/sentrial-*.whl)[dev]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.installed requirements/bench.txt
+	@echo '==> installing the tools of the benchmarks'
+	$(PIP) install -r requirements/bench.txt
+	@touch $@

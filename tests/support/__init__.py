@@ -1,0 +1,1 @@
+"""What the tests share: a scriptable collector, the local server, subprocesses with a deadline."""
