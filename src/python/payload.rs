@@ -1,0 +1,234 @@
+//! Request bodies, written straight to JSON bytes on the caller's thread.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString};
+
+use super::json::{Budget, write_f64, write_str, write_value};
+
+/// Stands for content while PII redaction is asked for but cannot be done (DESIGN rule 6).
+const WITHHELD: &[u8] = b"\"[REDACTED]\"";
+
+/// Writes the members of one JSON object.
+///
+/// The first member starts with a comma: the tail of an event follows the session id. Fields of
+/// free content are withheld where the client asked for redaction.
+pub(crate) struct Payload {
+    pub(crate) out: Vec<u8>,
+    budget: Budget,
+    large: usize,
+    withhold: bool,
+}
+
+impl Payload {
+    /// A body of about `max_bytes` at most; a third of it for each of two large fields.
+    pub(crate) fn new(capacity: usize, max_bytes: usize, withhold: bool) -> Self {
+        let large = max_bytes / 3;
+        let out = Vec::with_capacity(capacity);
+        Self { out, budget: Budget::new(large), large, withhold }
+    }
+
+    pub(crate) fn budget(&mut self) -> (&mut Vec<u8>, &mut Budget) {
+        (&mut self.out, &mut self.budget)
+    }
+
+    pub(crate) fn withholds(&self) -> bool {
+        self.withhold
+    }
+
+    /// `,"name":`
+    pub(crate) fn key(&mut self, name: &str) {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// Bytes that are JSON already.
+    pub(crate) fn raw(&mut self, name: &str, json: &[u8]) {
+        self.key(name);
+        self.out.extend_from_slice(json);
+    }
+
+    /// Bytes that are JSON already and hold free content.
+    pub(crate) fn raw_content(&mut self, name: &str, json: &[u8]) {
+        self.raw(name, if self.withhold { WITHHELD } else { json });
+    }
+
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
+        self.key(name);
+        write_str(text, &mut self.out);
+    }
+
+    pub(crate) fn number(&mut self, name: &str, value: f64) {
+        self.key(name);
+        write_f64(value, &mut self.out);
+    }
+
+    /// Structure: a name, an id, a number.
+    pub(crate) fn value(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.key(name);
+        write_value(value, &mut self.out, &mut self.budget)
+    }
+
+    /// Structure, left out if None.
+    pub(crate) fn some(&mut self, name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        value.map_or(Ok(()), |value| self.value(name, value))
+    }
+
+    /// Free content.
+    pub(crate) fn content(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.withhold && !value.is_none() {
+            self.raw(name, WITHHELD);
+            return Ok(());
+        }
+        self.value(name, value)
+    }
+
+    /// Free content, left out if None.
+    pub(crate) fn some_content(
+        &mut self,
+        name: &str,
+        value: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        value.map_or(Ok(()), |value| self.content(name, value))
+    }
+
+    /// Free content; null if None.
+    pub(crate) fn content_or_null(
+        &mut self,
+        name: &str,
+        value: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        match value {
+            Some(value) => self.content(name, value),
+            None => {
+                self.raw(name, b"null");
+                Ok(())
+            }
+        }
+    }
+
+    /// Free content that must be a JSON object: anything else but null is put under `wrapper`.
+    /// Returns where its JSON is.
+    pub(crate) fn object(
+        &mut self,
+        name: &str,
+        value: Option<&Bound<'_, PyAny>>,
+        wrapper: &str,
+    ) -> PyResult<std::ops::Range<usize>> {
+        self.key(name);
+        let start = self.out.len();
+        match value {
+            None => self.out.extend_from_slice(b"null"),
+            Some(_) if self.withhold => {
+                self.out.extend_from_slice(b"{\"");
+                self.out.extend_from_slice(wrapper.as_bytes());
+                self.out.extend_from_slice(b"\":");
+                self.out.extend_from_slice(WITHHELD);
+                self.out.push(b'}');
+            }
+            Some(value) => {
+                write_value(value, &mut self.out, &mut Budget::new(self.large))?;
+                if !matches!(self.out.get(start), Some(b'{' | b'n')) {
+                    self.wrap(start, wrapper);
+                }
+            }
+        }
+        Ok(start..self.out.len())
+    }
+
+    fn wrap(&mut self, start: usize, wrapper: &str) {
+        let json = self.out.split_off(start);
+        self.out.extend_from_slice(b"{\"");
+        self.out.extend_from_slice(wrapper.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out.extend_from_slice(&json);
+        self.out.push(b'}');
+    }
+
+    /// `toolError`: an object as it is, an exception as its message and type, text as a message.
+    pub(crate) fn error(&mut self, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        if self.withhold {
+            self.raw("toolError", b"{\"message\":\"[REDACTED]\"}");
+            return Ok(());
+        }
+        if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
+            self.key("toolError");
+            self.out.extend_from_slice(b"{\"message\":");
+            let message = error.str().unwrap_or_else(|_| PyString::new(error.py(), ""));
+            write_value(message.as_any(), &mut self.out, &mut self.budget)?;
+            self.out.extend_from_slice(b",\"type\":");
+            let name = error.get_type().name()?;
+            write_value(name.as_any(), &mut self.out, &mut self.budget)?;
+            self.out.push(b'}');
+            return Ok(());
+        }
+        self.object("toolError", Some(error), "message").map(drop)
+    }
+
+    /// The user's metadata and what the call adds to it.
+    pub(crate) fn metadata(
+        &mut self,
+        metadata: Option<&Bound<'_, PyAny>>,
+        extra: &[(&str, Option<&Bound<'_, PyAny>>)],
+    ) -> PyResult<()> {
+        if extra.iter().all(|(_, value)| value.is_none()) {
+            return match metadata {
+                Some(value) => self.object("metadata", Some(value), "value").map(drop),
+                None => Ok(()),
+            };
+        }
+        let Some((py, merged)) =
+            extra.iter().find_map(|(_, v)| *v).map(|v| (v.py(), merged(v.py(), metadata)))
+        else {
+            return Ok(());
+        };
+        let merged = merged?;
+        for (name, value) in extra {
+            if let Some(value) = value {
+                merged.set_item(PyString::intern(py, name), value)?;
+            }
+        }
+        self.object("metadata", Some(merged.as_any()), "value").map(drop)
+    }
+
+    /// Closes the object: the tail of a body that begins with a session id.
+    pub(crate) fn tail(mut self) -> Vec<u8> {
+        self.out.push(b'}');
+        self.out
+    }
+
+    /// Closes the object: a body of its own.
+    pub(crate) fn whole(self) -> Vec<u8> {
+        let mut out = self.tail();
+        match out.first_mut() {
+            Some(first) if *first == b',' => {
+                *first = b'{';
+                out
+            }
+            _ => b"{}".to_vec(),
+        }
+    }
+}
+
+/// A copy of the user's metadata as a dict.
+pub(crate) fn merged<'py>(
+    py: Python<'py>,
+    metadata: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let Some(metadata) = metadata else { return Ok(PyDict::new(py)) };
+    if let Ok(dict) = metadata.cast::<PyDict>() {
+        return dict.copy();
+    }
+    let merged = PyDict::new(py);
+    merged.set_item("value", metadata)?;
+    Ok(merged)
+}
+
+/// A cost or count as a finite number; what is none counts as zero.
+pub(crate) fn finite(value: Option<&Bound<'_, PyAny>>) -> f64 {
+    value
+        .filter(|value| !value.is_instance_of::<PyBool>() && !value.is_instance_of::<PyString>())
+        .and_then(|value| value.extract::<f64>().ok())
+        .filter(|number| number.is_finite())
+        .unwrap_or(0.0)
+}
