@@ -16,6 +16,8 @@ const HIDDEN: &str = "…";
 const SHOWABLE: usize = 16;
 /// How many characters of the random part are shown at most.
 const SHOWN: usize = 4;
+/// A shorter key is no secret but may be a common word; masking it would garble messages.
+const SCRUBBABLE: usize = 8;
 /// The longest environment name that is taken for one.
 const LONGEST_ENVIRONMENT: usize = 16;
 
@@ -93,10 +95,11 @@ impl ApiKey {
             })
     }
 
-    /// `text` with every occurrence of the key masked: for what a server or a library said.
+    /// `text` with every occurrence of the key masked: for what a server or a library said. A key
+    /// below 8 characters is left, for it would be found inside ordinary words.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
-        if text.contains(self.expose()) {
+        if self.0.len() >= SCRUBBABLE && text.contains(self.expose()) {
             text.replace(self.expose(), &self.masked())
         } else {
             text.to_owned()
@@ -215,5 +218,6 @@ mod tests {
         let said = "unknown key sentrial_live_0123456789abcdef!";
         assert_eq!(secret.scrub(said), "unknown key sentrial_live_…cdef!");
         assert_eq!(secret.scrub("fine"), "fine");
+        assert_eq!(key("k").scrub("unknown key"), "unknown key");
     }
 }
