@@ -277,7 +277,7 @@ impl Queue {
         if request.attempts >= attempts {
             return self.gave_up(request, error, at);
         }
-        let delay = retry::next_delay(request.attempts - 1, Pace::Blocking, retry_after, at.jitter);
+        let delay = retry::next_delay(request.attempts, Pace::Blocking, retry_after, at.jitter);
         self.delay(request, at.now + delay, at);
     }
 
@@ -299,8 +299,7 @@ impl Queue {
         at: Moment<'_>,
     ) {
         self.counters.retries += 1;
-        let attempt = request.attempts.saturating_sub(1);
-        let delay = retry::next_delay(attempt, Pace::Background, retry_after, at.jitter);
+        let delay = retry::next_delay(request.attempts, Pace::Background, retry_after, at.jitter);
         self.delay(request, at.now + delay, at);
     }
 
