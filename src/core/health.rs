@@ -178,7 +178,7 @@ impl Health {
         }
         self.failures += 1;
         let delay = retry::next_delay(
-            self.failures - 1,
+            self.failures,
             Pace::Background,
             wait.retry_after,
             wait.jitter,
@@ -215,7 +215,7 @@ impl Health {
         self.state = State::Limited;
         self.failures += 1;
         let delay = retry::next_delay(
-            self.failures - 1,
+            self.failures,
             Pace::Background,
             wait.retry_after,
             wait.jitter,
