@@ -72,10 +72,12 @@ def test_bash_block(block: Block, docs_server: LocalServer, tmp_path: Path) -> N
         if (tool == "bash" or tool in block.code) and shutil.which(tool) is None:
             pytest.skip(f"{tool} is not here")
     code = block.code.replace(PLACEHOLDER, docs_server.key)
-    # Progress of curl goes to stderr; its errors do, too.
+    # Without --fail, curl is content with a refusal.
     code = code.replace("curl ", "curl --silent --show-error --fail ")
     command = ["bash", "-euo", "pipefail", "-c", code]
-    run(command, env=docs_server.env, cwd=tmp_path).ok()
+    done = run(command, env=docs_server.env, cwd=tmp_path)
+    # Commands may say something on stderr: "shown only this once", "no sessions".
+    assert done.exit == 0, done
 
 
 def test_the_curl_request_of_the_authentication_page_makes_a_session(
