@@ -43,6 +43,8 @@ test: check-rust test-rust check-python check-types test-python ## every check: 
 
 check-rust: $(VENV)/.created
 	@echo '==> rustfmt, clippy with and without the bindings'
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || \
+		{ echo 'missing: rustfmt or clippy; rustup component add rustfmt clippy' >&2; exit 1; }
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings

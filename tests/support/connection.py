@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget what was to be answered."""
+        # Nothing is left to close, but in Python 3.10 a TLS transport complains without it.
+        self._transport.close()
         self._host.closed(self)
         for timer in self._timers:
             timer.cancel()
@@ -180,6 +182,7 @@ class Connection(asyncio.Protocol):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+        self._transport.close()
 
 
 def _chunked(buffer: bytearray, start: int) -> tuple[bytes, int] | None:

@@ -46,9 +46,8 @@ class LocalServer:
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return the sessions the server has stored."""
-        listed = json.loads(self.cli("sessions", "list", "--json").ok().stdout)
-        sessions = listed["sessions"] if isinstance(listed, dict) else listed
-        assert isinstance(sessions, list)
+        listed = self.cli("sessions", "list", "--json", "--limit", "100000").ok()
+        sessions: list[dict[str, Any]] = json.loads(listed.stdout)
         return sessions
 
 
