@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::client::ClientState;
 use super::exit::Patience;
+use super::health::State;
 use super::notices::{Level, Notice, Notices};
 use super::signal::Signal;
 use super::stats::Counters;
@@ -145,10 +146,22 @@ impl Process {
         sum
     }
 
-    /// Has every client delivered what it had, as far as delivery works at all?
+    /// Does no client have anything left that could be delivered?
     #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.with_clients(|clients| clients.iter().all(|client| client.queue().is_drained()))
+    pub fn is_hopeless(&self) -> bool {
+        self.with_clients(|clients| {
+            clients.iter().all(|client| {
+                let queue = client.queue();
+                queue.is_drained() || queue.health().state() == State::Paused
+            })
+        })
+    }
+
+    /// Lets every client send what it holds back; what there is now can be waited for.
+    #[must_use]
+    pub fn begin_flush(&self) -> Marks {
+        let clients = self.with_clients(|clients| clients.clone());
+        Marks(clients.into_iter().map(|client| (client.begin_flush(), client)).collect())
     }
 
     /// The patience of the most patient client that has something to deliver.
@@ -354,5 +367,17 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.process.waiters.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What all clients had queued at one moment.
+#[derive(Debug)]
+pub struct Marks(Vec<(u64, Arc<ClientState>)>);
+
+impl Marks {
+    /// Is all of it settled, but for clients whose delivery is broken?
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.0.iter().all(|(mark, client)| client.is_settled(*mark) || client.is_broken())
     }
 }

@@ -170,7 +170,7 @@ pub(crate) fn set(
         };
         return Chain::Session.set(py, Some(&Bound::new(py, node)?));
     };
-    let record = client.get().inner.registry.get(id);
+    let record = client.get().inner().registry.get(id);
     if record.state(py).is_none() {
         record.set_state(PyDict::new(py));
     }
@@ -203,7 +203,7 @@ fn push(
     record: &Arc<SessionRecord>,
 ) -> PyResult<()> {
     let py = client.py();
-    let parent = needed(py, chain, client.get().inner.number)?;
+    let parent = needed(py, chain, client.get().inner().number)?;
     // An explicit client of the user's may live in the context only; an interaction holds its own.
     let owner = if origin == Origin::Manual {
         Owner::Strong(client.clone().unbind())
@@ -214,7 +214,7 @@ fn push(
         depth: parent.as_ref().map_or(0, |parent| parent.get().depth + 1),
         parent: parent.map(Bound::unbind),
         origin,
-        client_number: client.get().inner.number,
+        client_number: client.get().inner().number,
         owner,
         record: Arc::downgrade(record),
         id: None,
@@ -283,7 +283,7 @@ pub(crate) fn current_state<'py>(
     client: &Bound<'py, SentrialClient>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = client.py();
-    match holder(py, client.get().inner.number) {
+    match holder(py, client.get().inner().number) {
         Some(Holder::Anonymous(dict)) => Ok(dict),
         Some(Holder::Record(record)) => Ok(record.state(py).unwrap_or_else(|| {
             let state = PyDict::new(py);
@@ -303,7 +303,7 @@ pub(crate) fn replace_state<'py>(
     client: &Bound<'py, SentrialClient>,
     state: Bound<'py, PyDict>,
 ) -> PyResult<()> {
-    match holder(client.py(), client.get().inner.number) {
+    match holder(client.py(), client.get().inner().number) {
         Some(Holder::Record(record)) => {
             record.set_state(state);
             Ok(())
@@ -317,7 +317,7 @@ fn anonymous<'py>(
     state: Bound<'py, PyDict>,
 ) -> PyResult<()> {
     let py = client.py();
-    let number = client.get().inner.number;
+    let number = client.get().inner().number;
     let parent = needed(py, Chain::State, number)?;
     let node = Node {
         depth: parent.as_ref().map_or(0, |parent| parent.get().depth + 1),

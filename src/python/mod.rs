@@ -1,7 +1,37 @@
 //! Python bindings: the extension module `sentrial._core`.
+//!
+//! ```text
+//! client, interaction, module      classes and functions Python sees
+//!        │
+//! track, sessions, llm             bodies of requests        context, record   whose they are
+//!        │                                                          │
+//! payload, state, json             JSON bytes                       │
+//!        │                                                          │
+//!      inner  ─────────────────────────────────────────────────────┘
+//!        │          submit, wait, result
+//!   crate::core
+//! ```
 
+mod client;
+mod context;
+mod errors;
+mod inner;
+mod interaction;
 mod json;
+mod llm;
+mod log;
+mod module;
+mod payload;
+mod pending;
+mod pricing;
+mod record;
 mod server;
+mod sessions;
+mod settings;
+mod state;
+mod stats;
+mod track;
+mod wait;
 
 use pyo3::prelude::*;
 
@@ -10,5 +40,26 @@ use pyo3::prelude::*;
 #[pyo3(name = "_core")]
 mod core_module {
     #[pymodule_export]
+    use super::client::SentrialClient;
+    #[pymodule_export]
+    use super::context::Node;
+    #[pymodule_export]
+    use super::interaction::Interaction;
+    #[pymodule_export]
     use super::json::to_json;
+    #[pymodule_export]
+    use super::module::{
+        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
+        clear_session_context, context_client, current_session, flush_all, get_session_context,
+        process_stats, set_session_context,
+    };
+    #[pymodule_export]
+    use super::pending::Pending;
+    #[pymodule_export]
+    use super::pricing::known_cost;
+
+    /// Version of the package.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name Python expects")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
 }

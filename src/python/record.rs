@@ -35,9 +35,9 @@ impl Sum {
         }
     }
 
-    /// The sum, if it is above zero.
-    pub(crate) fn get(&self) -> Option<f64> {
-        let sum = f64::from_bits(self.0.load(Ordering::Acquire));
+    /// The sum since the last call, if it is above zero.
+    pub(crate) fn take(&self) -> Option<f64> {
+        let sum = f64::from_bits(self.0.swap(0, Ordering::AcqRel));
         (sum > 0.0).then_some(sum)
     }
 }

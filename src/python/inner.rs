@@ -1,0 +1,279 @@
+//! What every call of a client goes through: one path from a written body to the caller's result.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::core::client::{Client, Mode};
+use crate::core::error::{ConfigError, DeliveryError, DropReason};
+use crate::core::receipt::{Outcome, Receipt};
+use crate::core::request::{Body, Kind};
+use crate::core::session::{Identity, Session};
+
+use super::payload::Payload;
+use super::record::{Registry, SessionRecord};
+use super::wait::{after, wait_for};
+use super::{errors, log, pending};
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+/// Largest buffer that is reserved in advance because the previous body was that large.
+const MAX_HINT: usize = 64 * 1024;
+
+/// A client without its Python face.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) core: Client,
+    pub(crate) number: u64,
+    pub(crate) fail_silently: bool,
+    /// Switched off, or without a key: every call is a no-op.
+    pub(crate) off: bool,
+    /// Free content is withheld.
+    pub(crate) withhold: bool,
+    pub(crate) registry: Registry,
+    hint: AtomicUsize,
+    complained: AtomicBool,
+}
+
+impl Inner {
+    pub(crate) fn new(core: Client, fail_silently: bool, off: bool, withhold: bool) -> Self {
+        Self {
+            core,
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            fail_silently,
+            off,
+            withhold,
+            registry: Registry::new(),
+            hint: AtomicUsize::new(512),
+            complained: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.core.settings().mode == Mode::Immediate
+    }
+
+    fn is_batching(&self) -> bool {
+        self.core.settings().batch.is_some()
+    }
+
+    /// An empty body, sized like the last one.
+    pub(crate) fn payload(&self) -> Payload {
+        let capacity = self.hint.load(Ordering::Relaxed);
+        Payload::new(capacity, self.core.settings().options.max_event_bytes, self.withhold)
+    }
+
+    /// Remembers the size of a body for the next one, and gives back what was reserved too much.
+    fn fitted(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.hint.store((bytes.len() + bytes.len() / 8).min(MAX_HINT), Ordering::Relaxed);
+        if bytes.capacity() > bytes.len() * 2 + 1024 {
+            bytes.shrink_to_fit();
+        }
+        bytes
+    }
+
+    /// Queues an event of `record`; the result is what `track_*` returns.
+    pub(crate) fn event(
+        &self,
+        py: Python<'_>,
+        record: &SessionRecord,
+        payload: Payload,
+    ) -> PyResult<Py<PyAny>> {
+        let session = Arc::clone(&record.session);
+        let tail = self.fitted(payload.tail());
+        let body = Body::Led { field: "sessionId", session: Arc::clone(&session), tail };
+        self.deliver(py, Kind::Event, session, body)
+    }
+
+    /// Queues a PATCH of `record`.
+    pub(crate) fn patch(
+        &self,
+        py: Python<'_>,
+        kind: Kind,
+        record: &SessionRecord,
+        payload: Payload,
+    ) -> PyResult<Py<PyAny>> {
+        let body = Body::Ready(self.fitted(payload.whole()).into());
+        self.deliver(py, kind, Arc::clone(&record.session), body)
+    }
+
+    /// Queues the creation of a session; the answer can be waited for.
+    pub(crate) fn create(&self, session: &Arc<Session>, body: Body) -> Option<Arc<Receipt>> {
+        self.core.submit(Kind::Create, Arc::clone(session), body, true)
+    }
+
+    fn deliver(
+        &self,
+        py: Python<'_>,
+        kind: Kind,
+        session: Arc<Session>,
+        body: Body,
+    ) -> PyResult<Py<PyAny>> {
+        let result = if self.is_immediate() {
+            match self.core.submit(kind, session, body, true) {
+                Some(receipt) => self.result(py, &receipt)?,
+                None => empty(py),
+            }
+        } else if self.is_batching() && kind == Kind::Event {
+            let _ = self.core.submit(kind, session, body, false);
+            empty(py)
+        } else {
+            match self.core.submit(kind, session, body, true) {
+                Some(receipt) => pending::receipt(py, receipt, &self.core)?,
+                None => empty(py),
+            }
+        };
+        log::drain(py);
+        Ok(result)
+    }
+
+    /// Waits for the answer of an immediate call.
+    fn result(&self, py: Python<'_>, receipt: &Receipt) -> PyResult<Py<PyAny>> {
+        let state = self.core.state();
+        let outcome =
+            wait_for(py, state.process(), || None, || receipt.outcome().cloned())?;
+        match outcome {
+            Some(Outcome::Answer(body)) => Ok(pending::decode(py, &body)?.into_any().unbind()),
+            Some(Outcome::Failed(error)) if !self.fail_silently => {
+                Err(errors::delivery(py, &error))
+            }
+            _ => Ok(empty(py)),
+        }
+    }
+
+    /// The id of a session whose creation was queued, waiting for it as long as the mode allows.
+    pub(crate) fn id_of(
+        &self,
+        py: Python<'_>,
+        session: &Arc<Session>,
+        receipt: Option<&Receipt>,
+    ) -> PyResult<Option<Arc<str>>> {
+        let state = self.core.state();
+        if session.lost_at_fork(state.process().pid()) {
+            return Ok(None);
+        }
+        let immediate = self.is_immediate();
+        let mut timeout = after(self.core.settings().options.wait_timeout);
+        let ready = || match session.identity() {
+            Identity::Known(id) => Some(Some(id)),
+            Identity::Dead => Some(None),
+            Identity::Pending if !immediate && state.is_broken() => Some(None),
+            Identity::Pending => None,
+        };
+        let until = || if immediate { None } else { timeout() };
+        let id = wait_for(py, state.process(), until, ready)?.flatten();
+        log::drain(py);
+        if let (None, Some(Outcome::Failed(error)), false) =
+            (&id, receipt.and_then(Receipt::outcome), self.fail_silently)
+        {
+            return Err(errors::delivery(py, error));
+        }
+        Ok(id)
+    }
+
+    /// Waits until everything queued so far is settled, or `until` says stop.
+    pub(crate) fn flush(
+        &self,
+        py: Python<'_>,
+        mut until: impl FnMut() -> Option<Instant>,
+    ) -> PyResult<()> {
+        let state = self.core.state();
+        let mark = state.begin_flush();
+        wait_for(py, state.process(), &mut until, || {
+            (state.is_settled(mark) || state.is_broken()).then_some(())
+        })?;
+        log::drain(py);
+        if self.fail_silently {
+            return Ok(());
+        }
+        match state.take_failures() {
+            Some((error, count)) if !self.is_immediate() => Err(first_of(py, &error, count)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The session an id names.
+    pub(crate) fn record(
+        &self,
+        id: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Arc<SessionRecord>, ConfigError> {
+        let wrong = |what: &str| {
+            Err(ConfigError::new("session_id", format!("{what}; pass the id of a session")))
+        };
+        let Some(id) = id else { return wrong("is None") };
+        if let Ok(text) = id.cast::<PyString>() {
+            return match text.to_str() {
+                Ok("") => wrong("is empty"),
+                Ok(text) => Ok(self.registry.get(text)),
+                Err(_) => wrong("is not valid text"),
+            };
+        }
+        match id.extract::<i64>() {
+            Ok(number) => Ok(self.registry.get(&number.to_string())),
+            Err(_) => wrong("is not a string"),
+        }
+    }
+
+    /// The outcome of a call: what went wrong in it never leaves a silent client.
+    pub(crate) fn guard<'py, T>(
+        &self,
+        py: Python<'py>,
+        fallback: impl FnOnce() -> T,
+        call: impl FnOnce() -> Result<T, CallError>,
+    ) -> PyResult<T> {
+        let error = match call() {
+            Ok(value) => return Ok(value),
+            Err(CallError::Python(error)) => error,
+            Err(CallError::Argument(error)) => {
+                self.core.reject(DropReason::Invalid);
+                errors::configuration(py, &error)
+            }
+        };
+        if !self.fail_silently || !error.is_instance_of::<PyException>(py) {
+            return Err(error);
+        }
+        if !self.complained.swap(true, Ordering::AcqRel) {
+            let text = format!("a call was dropped: {error}; further ones are only counted");
+            log::warn(py, &text);
+        }
+        Ok(fallback())
+    }
+}
+
+/// Why a call could not be carried out.
+pub(crate) enum CallError {
+    /// An argument cannot be used.
+    Argument(ConfigError),
+    /// Python code raised, or an immediate request failed.
+    Python(PyErr),
+}
+
+impl From<ConfigError> for CallError {
+    fn from(error: ConfigError) -> Self {
+        Self::Argument(error)
+    }
+}
+
+impl From<PyErr> for CallError {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+/// The plain `{}` of a call whose answer nobody waits for.
+pub(crate) fn empty(py: Python<'_>) -> Py<PyAny> {
+    PyDict::new(py).into_any().unbind()
+}
+
+fn first_of(py: Python<'_>, error: &DeliveryError, count: u64) -> PyErr {
+    let raised = errors::delivery(py, error);
+    if count > 1 {
+        let note = format!("{count} requests failed since the last flush; this is the first");
+        // add_note() exists since Python 3.11; without it only the count is missing.
+        let _ = raised.value(py).call_method1("add_note", (note,));
+    }
+    raised
+}

@@ -1,0 +1,488 @@
+//! `Interaction`: one piece of work of an agent, from `begin()` to `finish()`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use uuid::Uuid;
+
+use crate::core::request::Body;
+use crate::core::session::{Identity, Session};
+
+use super::client::{SentrialClient, not_picklable};
+use super::inner::{CallError, Inner, empty};
+use super::json::{Budget, write_value};
+use super::payload::merged;
+use super::record::SessionRecord;
+use super::sessions::{Completion, NewSession, Parent, complete, interaction_name, lossy};
+use super::track::{Common, Decision, ErrorEvent, Target, ToolCall};
+use super::{context, log};
+
+type Any<'py> = Bound<'py, PyAny>;
+
+/// One piece of work of an agent. Made by `SentrialClient.begin()`; usable with ``with``.
+///
+/// While it is not finished it is the current session of the context it was begun in.
+#[pyclass(frozen, dict, weakref, subclass, module = "sentrial", name = "Interaction")]
+pub(crate) struct Interaction {
+    client: Py<SentrialClient>,
+    pub(crate) record: Arc<SessionRecord>,
+    event_id: Py<PyAny>,
+    user_id: Py<PyAny>,
+    event: Py<PyAny>,
+    started: Instant,
+    output: ArcSwapOption<Py<PyAny>>,
+    failure: ArcSwapOption<Py<PyAny>>,
+    finished: AtomicBool,
+    inner: Arc<Inner>,
+    pid: u32,
+}
+
+impl Drop for Interaction {
+    /// Collected without `finish()`: counted, no completion is invented.
+    fn drop(&mut self) {
+        let unfinished = !*self.finished.get_mut() && !self.inner.off;
+        let exists = self.record.session.identity() != Identity::Dead;
+        if unfinished && exists && self.pid == std::process::id() {
+            self.inner.core.count_abandoned();
+        }
+    }
+}
+
+/// The arguments of `begin`.
+pub(crate) struct Begin<'a, 'py> {
+    pub(crate) user_id: &'a Any<'py>,
+    pub(crate) event: &'a Any<'py>,
+    pub(crate) input: Option<&'a Any<'py>>,
+    pub(crate) event_id: Option<&'a Any<'py>>,
+    pub(crate) convo_id: Option<&'a Any<'py>>,
+    pub(crate) metadata: Option<&'a Any<'py>>,
+    pub(crate) parent: Parent<'a, 'py>,
+}
+
+fn truthy<'a, 'py>(value: Option<&'a Any<'py>>) -> Option<&'a Any<'py>> {
+    value.filter(|value| value.is_truthy().unwrap_or(false))
+}
+
+impl<'py> Begin<'_, 'py> {
+    /// Begins the interaction; whatever goes wrong, there is one.
+    pub(crate) fn start(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
+        let py = client.py();
+        let inner = client.get().inner();
+        if inner.off {
+            inner.core.count_disabled();
+            return self.degraded(client);
+        }
+        let begun = inner.guard(py, || None, || self.try_start(client).map(Some))?;
+        begun.map_or_else(|| self.degraded(client), Ok)
+    }
+
+    fn try_start(&self, client: &Bound<'py, SentrialClient>) -> Result<Py<Interaction>, CallError> {
+        let py = client.py();
+        let inner = client.get().inner();
+        let event_id = self.event_id(py);
+        let body = self.body(inner, &event_id)?;
+        let session = Session::pending();
+        let record = Arc::new(self.record(inner, &session)?);
+        let receipt = inner.create(&session, body);
+        if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
+            return Ok(self.interaction(client, event_id, record)?);
+        }
+        inner.registry.lend(&record);
+        context::enter(client, &record)?;
+        log::drain(py);
+        Ok(self.interaction(client, event_id, record)?)
+    }
+
+    fn event_id(&self, py: Python<'py>) -> Any<'py> {
+        truthy(self.event_id)
+            .cloned()
+            .unwrap_or_else(|| PyString::new(py, &Uuid::new_v4().to_string()).into_any())
+    }
+
+    fn body(&self, inner: &Inner, event_id: &Any<'py>) -> PyResult<Body> {
+        let py = event_id.py();
+        let metadata = merged(py, self.metadata)?;
+        if let Some(input) = self.input {
+            metadata.set_item("input", input)?;
+        }
+        if let Some(convo_id) = truthy(self.convo_id) {
+            metadata.set_item("convo_id", convo_id)?;
+        }
+        metadata.set_item("event_id", event_id)?;
+        let name = interaction_name(&lossy(self.event), &lossy(event_id));
+        let parent = match &self.parent {
+            Parent::Nobody => Parent::Nobody,
+            Parent::Id(id) => Parent::Id(*id),
+            Parent::Session(session) => Parent::Session(Arc::clone(session)),
+        };
+        NewSession {
+            name: PyString::new(py, &name).as_any(),
+            agent_name: Some(self.event),
+            user_id: Some(self.user_id).filter(|user| !user.is_none()),
+            parent,
+            convo_id: self.convo_id,
+            metadata: Some(metadata.as_any()),
+            project_id: None,
+        }
+        .body(inner)
+    }
+
+    /// The session's state begins with the input, which is also sent when it completes.
+    fn record(&self, inner: &Inner, session: &Arc<Session>) -> PyResult<SessionRecord> {
+        let py = self.event.py();
+        let state = PyDict::new(py);
+        let mut json = None;
+        if let Some(input) = self.input {
+            state.set_item("input", input)?;
+            let mut out = Vec::new();
+            let max = inner.core.settings().options.max_event_bytes / 3;
+            write_value(input, &mut out, &mut Budget::new(max))?;
+            json = Some(out);
+        }
+        Ok(SessionRecord::new(Arc::clone(session), json).with_state(state))
+    }
+
+    /// An interaction on which nothing is recorded.
+    fn degraded(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
+        let record = Arc::new(SessionRecord::new(Session::dead(), None));
+        self.interaction(client, self.event_id(client.py()), record)
+    }
+
+    fn interaction(
+        &self,
+        client: &Bound<'py, SentrialClient>,
+        event_id: Any<'py>,
+        record: Arc<SessionRecord>,
+    ) -> PyResult<Py<Interaction>> {
+        let user_id = self.user_id.clone();
+        let event = self.event.clone();
+        let made = Interaction::with(client, record, event_id, user_id, event);
+        Py::new(client.py(), made)
+    }
+}
+
+impl Interaction {
+    fn with(
+        client: &Bound<'_, SentrialClient>,
+        record: Arc<SessionRecord>,
+        event_id: Any<'_>,
+        user_id: Any<'_>,
+        event: Any<'_>,
+    ) -> Self {
+        Self {
+            client: client.clone().unbind(),
+            record,
+            event_id: event_id.unbind(),
+            user_id: user_id.unbind(),
+            event: event.unbind(),
+            started: Instant::now(),
+            output: ArcSwapOption::empty(),
+            failure: ArcSwapOption::empty(),
+            finished: AtomicBool::new(false),
+            inner: Arc::clone(client.get().inner()),
+            pid: std::process::id(),
+        }
+    }
+
+    /// Runs a call of this session, unless there is none.
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        f: impl FnOnce(Target<'_, 'py>) -> PyResult<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        if this.inner.off {
+            this.inner.core.count_disabled();
+            return Ok(empty(py));
+        }
+        let client = this.client.bind(py);
+        this.inner.guard(py, || empty(py), || {
+            let record = Arc::clone(&this.record);
+            Ok::<_, CallError>(f(Target { client, record })?)
+        })
+    }
+
+    fn elapsed_ms(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn complete<'py>(
+        slf: &Bound<'py, Self>,
+        output: Option<&Any<'py>>,
+        fill: impl FnOnce(&mut Completion<'_, 'py>),
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        if this.finished.swap(true, Ordering::AcqRel) {
+            return Ok(empty(py));
+        }
+        let stored = this.output.load_full();
+        let stored = stored.as_ref().map(|stored| stored.bind(py).clone());
+        Self::call(slf, |target| {
+            let mut done = Completion {
+                success: None,
+                status: None,
+                failure_reason: None,
+                estimated_cost: None,
+                custom_metrics: None,
+                duration_ms: None,
+                prompt_tokens: None,
+                completion_tokens: None,
+                total_tokens: None,
+                user_input: None,
+                assistant_output: output.or(stored.as_ref()),
+                own_input: target.record.input.as_deref(),
+                elapsed_ms: Some(this.elapsed_ms()),
+            };
+            fill(&mut done);
+            complete(target.client, &target.record, &done)
+        })
+    }
+}
+
+#[pymethods]
+impl Interaction {
+    #[new]
+    #[pyo3(signature = (client, session_id, event_id, user_id, event, langfuse_context=None))]
+    fn new(
+        client: &Bound<'_, SentrialClient>,
+        session_id: Option<&Any<'_>>,
+        event_id: Any<'_>,
+        user_id: Any<'_>,
+        event: Any<'_>,
+        langfuse_context: Option<&Any<'_>>,
+    ) -> Self {
+        let _ = langfuse_context;
+        let named = client.get().inner().record(session_id);
+        let record =
+            named.unwrap_or_else(|_| Arc::new(SessionRecord::new(Session::dead(), None)));
+        Self::with(client, record, event_id, user_id, event)
+    }
+
+    /// The client it was begun on.
+    #[getter]
+    fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
+        self.client.clone_ref(py)
+    }
+
+    /// The session's id. Waits for it at most ``wait_timeout`` seconds; None if there is none.
+    #[getter]
+    fn session_id(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let id = self.inner.id_of(py, &self.record.session, None)?;
+        Ok(id.map(|id| id.to_string()))
+    }
+
+    /// The id of the event: given, or a new UUID.
+    #[getter]
+    fn event_id(&self, py: Python<'_>) -> Py<PyAny> {
+        self.event_id.clone_ref(py)
+    }
+
+    /// The end user.
+    #[getter]
+    fn user_id(&self, py: Python<'_>) -> Py<PyAny> {
+        self.user_id.clone_ref(py)
+    }
+
+    /// What happens.
+    #[getter]
+    fn event(&self, py: Python<'_>) -> Py<PyAny> {
+        self.event.clone_ref(py)
+    }
+
+    /// Remembers the answer for `finish()`.
+    #[pyo3(signature = (output))]
+    fn set_output(&self, output: Py<PyAny>) {
+        self.output.store(Some(Arc::new(output)));
+    }
+
+    /// Records a call of a tool; see `SentrialClient.track_tool_call`.
+    #[pyo3(signature = (tool_name, tool_input, tool_output, reasoning=None, estimated_cost=None, tool_error=None, token_count=None, metadata=None, *, duration_ms=None, status=None), text_signature = "($self, tool_name, tool_input, tool_output, reasoning=None, estimated_cost=0.0, tool_error=None, token_count=None, metadata=None, *, duration_ms=None, status=None)")]
+    #[expect(clippy::too_many_arguments, reason = "the documented signature")]
+    fn track_tool_call<'py>(
+        slf: &Bound<'py, Self>,
+        tool_name: &Any<'py>,
+        tool_input: Option<&Any<'py>>,
+        tool_output: Option<&Any<'py>>,
+        reasoning: Option<&Any<'py>>,
+        estimated_cost: Option<&Any<'py>>,
+        tool_error: Option<&Any<'py>>,
+        token_count: Option<&Any<'py>>,
+        metadata: Option<&Any<'py>>,
+        duration_ms: Option<&Any<'py>>,
+        status: Option<&Any<'py>>,
+    ) -> PyResult<Py<PyAny>> {
+        Self::call(slf, |target| {
+            target.tool_call(&ToolCall {
+                name: tool_name,
+                input: tool_input,
+                output: tool_output,
+                reasoning,
+                cost: estimated_cost,
+                error: tool_error,
+                tokens: token_count,
+                duration_ms,
+                status,
+                cost_unknown: false,
+                common: Common { metadata, ..Common::default() },
+            })
+        })
+    }
+
+    /// Records a decision of the model; see `SentrialClient.track_decision`.
+    #[pyo3(signature = (reasoning, alternatives=None, confidence=None, estimated_cost=None, token_count=None, metadata=None, *, chosen=None), text_signature = "($self, reasoning, alternatives=None, confidence=None, estimated_cost=0.0, token_count=None, metadata=None, *, chosen=None)")]
+    #[expect(clippy::too_many_arguments, reason = "the documented signature")]
+    fn track_decision<'py>(
+        slf: &Bound<'py, Self>,
+        reasoning: &Any<'py>,
+        alternatives: Option<&Any<'py>>,
+        confidence: Option<&Any<'py>>,
+        estimated_cost: Option<&Any<'py>>,
+        token_count: Option<&Any<'py>>,
+        metadata: Option<&Any<'py>>,
+        chosen: Option<&Any<'py>>,
+    ) -> PyResult<Py<PyAny>> {
+        Self::call(slf, |target| {
+            target.decision(&Decision {
+                reasoning,
+                alternatives,
+                confidence,
+                cost: estimated_cost,
+                tokens: token_count,
+                chosen,
+                common: Common { metadata, ..Common::default() },
+            })
+        })
+    }
+
+    /// Records an error; see `SentrialClient.track_error`. Leaving the ``with`` block then counts
+    /// as a failure with this message.
+    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, metadata=None))]
+    fn track_error<'py>(
+        slf: &Bound<'py, Self>,
+        error_message: &Any<'py>,
+        error_type: Option<&Any<'py>>,
+        tool_name: Option<&Any<'py>>,
+        stack_trace: Option<&Any<'py>>,
+        metadata: Option<&Any<'py>>,
+    ) -> PyResult<Py<PyAny>> {
+        slf.get().failure.store(Some(Arc::new(error_message.clone().unbind())));
+        Self::call(slf, |target| {
+            target.error(&ErrorEvent {
+                message: error_message,
+                kind: error_type,
+                tool_name,
+                stack_trace,
+                common: Common { metadata, ..Common::default() },
+            })
+        })
+    }
+
+    /// Completes the interaction. A second call does nothing.
+    ///
+    /// Args:
+    ///     output: What the agent answered; default: what `set_output` was given.
+    ///     success: Whether the agent did its work.
+    ///     failure_reason: Why not.
+    ///     estimated_cost: Cost in USD; default: the sum over its events.
+    ///     custom_metrics: A dict of numbers.
+    ///     duration_ms: How long it took, in milliseconds; default: since `begin`.
+    ///     prompt_tokens: Tokens of inputs; default: the sum.
+    ///     completion_tokens: Tokens of outputs; default: the sum.
+    ///     total_tokens: All tokens; default: the sum.
+    ///
+    /// Returns:
+    ///     The server's answer; in background delivery a dict that waits for it when first read.
+    #[pyo3(signature = (output=None, success=None, failure_reason=None, estimated_cost=None, custom_metrics=None, duration_ms=None, prompt_tokens=None, completion_tokens=None, total_tokens=None), text_signature = "($self, output=None, success=True, failure_reason=None, estimated_cost=None, custom_metrics=None, duration_ms=None, prompt_tokens=None, completion_tokens=None, total_tokens=None)")]
+    #[expect(clippy::too_many_arguments, reason = "the documented signature")]
+    fn finish<'py>(
+        slf: &Bound<'py, Self>,
+        output: Option<&Any<'py>>,
+        success: Option<&Any<'py>>,
+        failure_reason: Option<&Any<'py>>,
+        estimated_cost: Option<&Any<'py>>,
+        custom_metrics: Option<&Any<'py>>,
+        duration_ms: Option<&Any<'py>>,
+        prompt_tokens: Option<&Any<'py>>,
+        completion_tokens: Option<&Any<'py>>,
+        total_tokens: Option<&Any<'py>>,
+    ) -> PyResult<Py<PyAny>> {
+        let implied = yes(slf.py());
+        Self::complete(slf, output, |done| {
+            done.success = Some(success.unwrap_or(&implied));
+            done.failure_reason = failure_reason;
+            done.estimated_cost = estimated_cost;
+            done.custom_metrics = truthy(custom_metrics);
+            done.duration_ms = duration_ms;
+            done.prompt_tokens = prompt_tokens;
+            done.completion_tokens = completion_tokens;
+            done.total_tokens = total_tokens;
+        })
+    }
+
+    fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    #[pyo3(signature = (exc_type, exc_val, exc_tb))]
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        exc_type: &Any<'_>,
+        exc_val: &Any<'_>,
+        exc_tb: &Any<'_>,
+    ) -> PyResult<bool> {
+        let _ = exc_tb;
+        let py = slf.py();
+        if !exc_type.is_none() {
+            let name = exc_type.getattr("__name__").map_or_else(|_| String::new(), |n| n.to_string());
+            let reason = PyString::new(py, &format!("{name}: {}", lossy(exc_val)));
+            let no = pyo3::types::PyBool::new(py, false).to_owned();
+            let failed = Self::complete(slf, None, |done| {
+                done.success = Some(no.as_any());
+                done.failure_reason = Some(reason.as_any());
+            });
+            return match failed {
+                // The program's own exception matters more than ours.
+                Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
+                _ => Ok(false),
+            };
+        }
+        let failure = slf.get().failure.load_full();
+        let failure = failure.as_ref().map(|failure| failure.bind(py).clone());
+        let success = pyo3::types::PyBool::new(py, failure.is_none()).to_owned();
+        Self::complete(slf, None, |done| {
+            done.success = Some(success.as_any());
+            done.failure_reason = failure.as_ref();
+        })?;
+        Ok(false)
+    }
+
+    fn __repr__(&self) -> String {
+        let id = self.record.session.id().map_or("not known yet", AsRef::as_ref);
+        let state = if self.finished.load(Ordering::Acquire) { "finished" } else { "open" };
+        format!("<Interaction {state}, session {id}>")
+    }
+
+    fn __copy__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    fn __deepcopy__<'py>(slf: &Bound<'py, Self>, memo: &Any<'_>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf.clone()
+    }
+
+    #[expect(clippy::unused_self, reason = "a method of the pickle protocol")]
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_picklable("an Interaction"))
+    }
+}
+
+fn yes(py: Python<'_>) -> Bound<'_, PyAny> {
+    pyo3::types::PyBool::new(py, true).to_owned().into_any()
+}

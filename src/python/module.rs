@@ -1,0 +1,234 @@
+//! The functions of `sentrial._core`: context, process-wide waits, fork and exit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::core::notices::{Level, Notice};
+use crate::core::process::Process;
+
+use super::client::SentrialClient;
+use super::context;
+use super::inner::CallError;
+use super::record::SessionRecord;
+use super::track::{Common, ErrorEvent, Target, ToolCall};
+use super::wait::{after, wait_for};
+use super::{log, stats};
+
+/// The session that is current in this context, for decorators and wrappers.
+#[pyclass(frozen, module = "sentrial._core")]
+pub(crate) struct CurrentSession {
+    client: Py<SentrialClient>,
+    record: Arc<SessionRecord>,
+}
+
+#[pymethods]
+impl CurrentSession {
+    /// The client to send to.
+    #[getter]
+    fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
+        self.client.clone_ref(py)
+    }
+
+    /// The session's id; waits for it.
+    #[getter]
+    fn session_id(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let inner = self.client.bind(py).get().inner();
+        Ok(inner.id_of(py, &self.record.session, None)?.map(|id| id.to_string()))
+    }
+
+    /// See `SentrialClient.track_tool_call`.
+    #[pyo3(signature = (tool_name, tool_input, tool_output, *, metadata=None))]
+    fn track_tool_call<'py>(
+        &self,
+        py: Python<'py>,
+        tool_name: &Bound<'py, PyAny>,
+        tool_input: Option<&Bound<'py, PyAny>>,
+        tool_output: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            target.tool_call(&ToolCall {
+                name: tool_name,
+                input: tool_input,
+                output: tool_output,
+                reasoning: None,
+                cost: None,
+                error: None,
+                tokens: None,
+                duration_ms: None,
+                status: None,
+                cost_unknown: false,
+                common: Common { metadata, ..Common::default() },
+            })
+        })
+    }
+
+    /// See `SentrialClient.track_error`.
+    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, metadata=None))]
+    fn track_error<'py>(
+        &self,
+        py: Python<'py>,
+        error_message: &Bound<'py, PyAny>,
+        error_type: Option<&Bound<'py, PyAny>>,
+        tool_name: Option<&Bound<'py, PyAny>>,
+        stack_trace: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            target.error(&ErrorEvent {
+                message: error_message,
+                kind: error_type,
+                tool_name,
+                stack_trace,
+                common: Common { metadata, ..Common::default() },
+            })
+        })
+    }
+}
+
+impl CurrentSession {
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        f: impl FnOnce(Target<'_, 'py>) -> PyResult<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let client = self.client.bind(py);
+        let inner = client.get().inner();
+        if inner.off {
+            inner.core.count_disabled();
+            return Ok(());
+        }
+        inner.guard(py, || (), || {
+            f(Target { client, record: Arc::clone(&self.record) })?;
+            Ok::<_, CallError>(())
+        })
+    }
+}
+
+/// The current session; None outside of one. `default` makes the client where
+/// `set_session_context` was called before any client was named.
+#[pyfunction]
+pub(crate) fn current_session<'py>(
+    py: Python<'py>,
+    default: &Bound<'py, PyAny>,
+) -> PyResult<Option<CurrentSession>> {
+    let Some(current) = context::current(py) else { return Ok(None) };
+    let client = match current.client {
+        Some(client) => client,
+        None => match default.call0()?.cast_into::<SentrialClient>() {
+            Ok(client) => client,
+            Err(_) => return Ok(None),
+        },
+    };
+    let record = match (current.record, current.id) {
+        (Some(record), _) => record,
+        (None, Some(id)) => client.get().inner().registry.get(&id),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(CurrentSession { client: client.unbind(), record }))
+}
+
+/// The client of the current session, if it has one.
+#[pyfunction]
+pub(crate) fn context_client(py: Python<'_>) -> Option<Py<SentrialClient>> {
+    context::current(py).and_then(|current| current.client).map(Bound::unbind)
+}
+
+/// The id of the current session; waits for it. None outside of a session.
+#[pyfunction]
+pub(crate) fn get_session_context(py: Python<'_>) -> PyResult<Option<String>> {
+    let Some(current) = context::current(py) else { return Ok(None) };
+    match (current.record, current.client) {
+        (Some(record), Some(client)) => {
+            let inner = client.get().inner();
+            let id = inner.id_of(py, &record.session, None)?;
+            Ok(id.map(|id| id.to_string()))
+        }
+        _ => Ok(current.id),
+    }
+}
+
+/// Makes a session current by its id. None leaves every session.
+#[pyfunction]
+#[pyo3(signature = (session_id, client=None))]
+pub(crate) fn set_session_context(
+    py: Python<'_>,
+    session_id: Option<&Bound<'_, PyAny>>,
+    client: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let id = session_id.map(|id| id.cast::<PyString>().map_or_else(
+        |_| id.to_string(),
+        |text| text.to_string_lossy().into_owned(),
+    ));
+    let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
+    context::set(py, id.as_deref(), client)
+}
+
+/// Leaves every session.
+#[pyfunction]
+pub(crate) fn clear_session_context(py: Python<'_>) -> PyResult<()> {
+    context::clear(py)
+}
+
+/// Counters of all clients of this process, also of those already collected.
+#[pyfunction]
+#[pyo3(name = "stats")]
+pub(crate) fn process_stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    stats::of_process(py)
+}
+
+/// Before a fork: the delivery thread steps aside.
+#[pyfunction]
+pub(crate) fn before_fork() {
+    if let Some(process) = Process::existing() {
+        process.park();
+    }
+}
+
+/// After a fork, in the parent: the delivery thread goes on.
+#[pyfunction]
+pub(crate) fn after_fork_in_parent() {
+    if let Some(process) = Process::existing() {
+        process.resume();
+    }
+}
+
+/// After a fork, in the child: what belongs to the parent is left alone.
+#[pyfunction]
+pub(crate) fn after_fork_in_child() {
+    let _ = Process::current();
+}
+
+/// Delivers what all clients have queued, at most `timeout` seconds.
+#[pyfunction]
+pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
+    let Some(process) = Process::existing() else { return Ok(()) };
+    let timeout = if timeout.is_finite() { timeout.clamp(0.0, 31_536_000.0) } else { 30.0 };
+    let marks = process.begin_flush();
+    wait_for(py, &process, after(Duration::from_secs_f64(timeout)), || {
+        marks.is_settled().then_some(())
+    })?;
+    log::drain(py);
+    Ok(())
+}
+
+/// The end of the process: one deadline for all clients; what is left is given up, with one line.
+#[pyfunction]
+pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
+    let Some(process) = Process::existing() else { return Ok(()) };
+    process.hurry();
+    let started = Instant::now();
+    let until = || Some(process.exit_patience().deadline(started, process.last_success()));
+    let done = wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
+    let _ = done;
+    let left = process.abandon_all();
+    if left > 0 {
+        let text = format!("{left} requests could not be delivered before the process ended");
+        process.notices().park(Notice::new(Level::Warning, text));
+    }
+    log::drain(py);
+    Ok(())
+}

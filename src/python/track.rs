@@ -1,0 +1,297 @@
+//! The bodies of events: which fields an event has, and what it does to its session.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use super::client::SentrialClient;
+use super::context;
+use super::inner::Inner;
+use super::payload::{Payload, finite};
+use super::record::SessionRecord;
+use super::state::{Known, write_state};
+
+type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+
+/// Whose event it is.
+pub(crate) struct Target<'a, 'py> {
+    pub(crate) client: &'a Bound<'py, SentrialClient>,
+    pub(crate) record: Arc<SessionRecord>,
+}
+
+/// What every event may carry.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Common<'a, 'py> {
+    pub(crate) trace_id: Arg<'a, 'py>,
+    pub(crate) span_id: Arg<'a, 'py>,
+    pub(crate) metadata: Arg<'a, 'py>,
+}
+
+/// The arguments of `track_tool_call`.
+pub(crate) struct ToolCall<'a, 'py> {
+    pub(crate) name: &'a Bound<'py, PyAny>,
+    pub(crate) input: Arg<'a, 'py>,
+    pub(crate) output: Arg<'a, 'py>,
+    pub(crate) reasoning: Arg<'a, 'py>,
+    pub(crate) cost: Arg<'a, 'py>,
+    pub(crate) error: Arg<'a, 'py>,
+    pub(crate) tokens: Arg<'a, 'py>,
+    pub(crate) duration_ms: Arg<'a, 'py>,
+    pub(crate) status: Arg<'a, 'py>,
+    pub(crate) cost_unknown: bool,
+    pub(crate) common: Common<'a, 'py>,
+}
+
+/// The arguments of `track_decision`.
+pub(crate) struct Decision<'a, 'py> {
+    pub(crate) reasoning: &'a Bound<'py, PyAny>,
+    pub(crate) alternatives: Arg<'a, 'py>,
+    pub(crate) confidence: Arg<'a, 'py>,
+    pub(crate) cost: Arg<'a, 'py>,
+    pub(crate) tokens: Arg<'a, 'py>,
+    pub(crate) chosen: Arg<'a, 'py>,
+    pub(crate) common: Common<'a, 'py>,
+}
+
+/// The arguments of `track_error`.
+pub(crate) struct ErrorEvent<'a, 'py> {
+    pub(crate) message: &'a Bound<'py, PyAny>,
+    pub(crate) kind: Arg<'a, 'py>,
+    pub(crate) tool_name: Arg<'a, 'py>,
+    pub(crate) stack_trace: Arg<'a, 'py>,
+    pub(crate) common: Common<'a, 'py>,
+}
+
+impl<'py> Target<'_, 'py> {
+    fn inner(&self) -> &Inner {
+        self.client.get().inner()
+    }
+
+    fn state(&self) -> PyResult<Bound<'py, PyDict>> {
+        match self.record.state(self.client.py()) {
+            Some(state) => Ok(state),
+            None => context::current_state(self.client),
+        }
+    }
+
+    fn snapshot(
+        &self,
+        payload: &mut Payload,
+        name: &str,
+        state: &Bound<'_, PyDict>,
+        known: Option<&Known<'_, '_>>,
+    ) -> PyResult<()> {
+        if payload.withholds() && !state.is_empty() {
+            payload.raw_content(name, b"");
+            return Ok(());
+        }
+        payload.key(name);
+        let max = self.inner().core.settings().options.max_state_bytes;
+        let (out, budget) = payload.budget();
+        write_state(state, out, budget, max, known)
+    }
+
+    fn unchanged(&self, payload: &mut Payload) -> PyResult<()> {
+        let state = self.state()?;
+        let start = payload.out.len();
+        self.snapshot(payload, "stateBefore", &state, None)?;
+        let written = payload.out.get(start + ",\"stateBefore\":".len()..);
+        let json = written.unwrap_or_default().to_vec();
+        payload.raw("stateAfter", &json);
+        Ok(())
+    }
+
+    fn send(&self, payload: Payload) -> PyResult<Py<PyAny>> {
+        self.inner().event(self.client.py(), &self.record, payload)
+    }
+
+    fn sum(&self, cost: f64, tokens: f64) {
+        self.record.totals.cost.add(cost);
+        self.record.totals.tokens.add(tokens);
+    }
+
+    /// A tool call, or an LLM call in its documented shape.
+    pub(crate) fn tool_call(&self, call: &ToolCall<'_, 'py>) -> PyResult<Py<PyAny>> {
+        let py = self.client.py();
+        let mut payload = self.inner().payload();
+        payload.raw("eventType", b"\"tool_call\"");
+        payload.value("toolName", call.name)?;
+        payload.object("toolInput", call.input, "input")?;
+        let output = payload.object("toolOutput", call.output, "result")?;
+        payload.content_or_null("reasoning", call.reasoning)?;
+
+        let state = self.state()?;
+        self.snapshot(&mut payload, "stateBefore", &state, None)?;
+        let name = call.name.str()?;
+        let key = PyString::new(py, &format!("{}_result", name.to_string_lossy()));
+        state.set_item(&key, call.output)?;
+        let json = self.stored_json(&payload, call, output);
+        let known = json.as_deref().map(|json| Known { key: key.as_any(), json });
+        self.snapshot(&mut payload, "stateAfter", &state, known.as_ref())?;
+
+        let cost = finite(call.cost);
+        payload.number("estimatedCost", cost);
+        if let Some(error) = call.error {
+            payload.error(error)?;
+        }
+        self.tokens(&mut payload, call.tokens)?;
+        let unknown = call.cost_unknown.then(|| pyo3::types::PyBool::new(py, true));
+        let extra = [
+            ("duration_ms", call.duration_ms),
+            ("status", call.status),
+            ("cost_unknown", unknown.as_deref().map(|flag| &**flag)),
+        ];
+        Self::common(&mut payload, &call.common, &extra)?;
+        self.sum(cost, finite(call.tokens));
+        self.tokens_of_output(call.output);
+        if call.cost_unknown {
+            self.record.totals.cost_unknown.store(true, Ordering::Relaxed);
+        }
+        self.send(payload)
+    }
+
+    /// The JSON of the output as it stands in the state: without the wrapper of a non-object.
+    fn stored_json(
+        &self,
+        payload: &Payload,
+        call: &ToolCall<'_, '_>,
+        written: std::ops::Range<usize>,
+    ) -> Option<Vec<u8>> {
+        let is_object = call.output.is_some_and(|o| o.is_exact_instance_of::<PyDict>());
+        if payload.withholds() || !is_object {
+            return None;
+        }
+        payload.out.get(written).map(<[u8]>::to_vec)
+    }
+
+    /// `{"tokens": {"prompt": …, "completion": …}}` in an output counts too.
+    fn tokens_of_output(&self, output: Arg<'_, '_>) {
+        let dict = |value: &Bound<'_, PyAny>, key: &str| -> Option<Py<PyAny>> {
+            let dict = value.cast::<PyDict>().ok()?;
+            Some(dict.get_item(key).ok()??.unbind())
+        };
+        let Some(output) = output else { return };
+        let py = output.py();
+        let Some(tokens) = dict(output, "tokens") else { return };
+        let count = |key| {
+            dict(tokens.bind(py), key).map_or(0.0, |count| finite(Some(count.bind(py))))
+        };
+        self.record.totals.prompt.add(count("prompt"));
+        self.record.totals.completion.add(count("completion"));
+    }
+
+    fn tokens(&self, payload: &mut Payload, tokens: Arg<'_, '_>) -> PyResult<()> {
+        payload.some("tokenCount", tokens)
+    }
+
+    fn common(
+        payload: &mut Payload,
+        common: &Common<'_, '_>,
+        extra: &[(&str, Arg<'_, '_>)],
+    ) -> PyResult<()> {
+        payload.some("traceId", common.trace_id)?;
+        payload.some("spanId", common.span_id)?;
+        payload.metadata(common.metadata, extra)
+    }
+
+    /// A decision of the model.
+    pub(crate) fn decision(&self, decision: &Decision<'_, '_>) -> PyResult<Py<PyAny>> {
+        let mut payload = self.inner().payload();
+        payload.raw("eventType", b"\"llm_decision\"");
+        payload.content("reasoning", decision.reasoning)?;
+        payload.content_or_null("alternativesConsidered", decision.alternatives)?;
+        match decision.confidence {
+            Some(confidence) => payload.value("confidence", confidence)?,
+            None => payload.raw("confidence", b"null"),
+        }
+        self.unchanged(&mut payload)?;
+        let cost = finite(decision.cost);
+        payload.number("estimatedCost", cost);
+        self.tokens(&mut payload, decision.tokens)?;
+        Self::common(&mut payload, &decision.common, &[("chosen", decision.chosen)])?;
+        self.sum(cost, finite(decision.tokens));
+        self.send(payload)
+    }
+
+    /// An error.
+    pub(crate) fn error(&self, error: &ErrorEvent<'_, '_>) -> PyResult<Py<PyAny>> {
+        let truthy = |value: Arg<'_, '_>| value.is_some_and(|v| v.is_truthy().unwrap_or(false));
+        let mut payload = self.inner().payload();
+        payload.raw("eventType", b"\"error\"");
+        if payload.withholds() {
+            payload.raw("toolError", b"{\"message\":\"[REDACTED]\"}");
+        } else {
+            payload.key("toolError");
+            // The object's members are written like those of the body: each after a comma, the
+            // first of which becomes the opening brace.
+            let start = payload.out.len();
+            payload.value("message", error.message)?;
+            payload.some("type", error.kind.filter(|kind| truthy(Some(kind))))?;
+            payload.some("stack_trace", error.stack_trace.filter(|trace| truthy(Some(trace))))?;
+            if let Some(first) = payload.out.get_mut(start) {
+                *first = b'{';
+            }
+            payload.out.push(b'}');
+        }
+        self.unchanged(&mut payload)?;
+        payload.some("toolName", error.tool_name)?;
+        Self::common(&mut payload, &error.common, &[])?;
+        self.send(payload)
+    }
+
+    /// Changes of the agent's state.
+    pub(crate) fn state_change(
+        &self,
+        changes: &Bound<'_, PyDict>,
+        reasoning: Arg<'_, '_>,
+        common: &Common<'_, '_>,
+    ) -> PyResult<Py<PyAny>> {
+        let mut payload = self.inner().payload();
+        payload.raw("eventType", b"\"state_change\"");
+        payload.content_or_null("reasoning", reasoning)?;
+        let state = self.state()?;
+        self.snapshot(&mut payload, "stateBefore", &state, None)?;
+        state.update(changes.as_mapping())?;
+        self.snapshot(&mut payload, "stateAfter", &state, None)?;
+        Self::common(&mut payload, common, &[])?;
+        self.send(payload)
+    }
+
+    /// An event whose fields the caller names himself.
+    pub(crate) fn custom(
+        &self,
+        event_type: &Bound<'_, PyAny>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let mut payload = self.inner().payload();
+        payload.value("eventType", event_type)?;
+        for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
+            let name = camel(&name.str()?.to_string_lossy());
+            if name != "sessionId" && name != "eventType" {
+                payload.content(&name, &value)?;
+            }
+        }
+        self.send(payload)
+    }
+}
+
+/// `snake_case` as `camelCase`.
+pub(crate) fn camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' if !out.is_empty() => upper = true,
+            // Names become JSON keys without escaping; what would need it is no field name.
+            '"' | '\\' | '\0'..='\x1f' => {}
+            _ if upper => {
+                out.extend(c.to_uppercase());
+                upper = false;
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
