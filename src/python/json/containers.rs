@@ -215,12 +215,14 @@ fn snapshot<'py>(value: &Bound<'py, PyAny>, limit: usize) -> PyResult<Option<Sna
     let mut items = Vec::new();
     let mut complete = true;
     for next in iterator {
-        let item = absorb(py, next)?;
-        let Some(item) = item.filter(|_| items.len() < limit) else {
-            complete = false;
-            break;
-        };
-        items.push(item);
+        match absorb(py, next)? {
+            Some(item) if items.len() < limit => items.push(item),
+            None if items.is_empty() => return Ok(None),
+            _ => {
+                complete = false;
+                break;
+            }
+        }
     }
     Ok(Some(Snapshot { items, complete }))
 }
