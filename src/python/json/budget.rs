@@ -60,8 +60,8 @@ impl Budget {
     }
 
     #[inline]
-    pub(super) fn count_item(&mut self) {
-        self.items = self.items.saturating_sub(1);
+    pub(super) fn count_items(&mut self, written: usize) {
+        self.items = self.items.saturating_sub(written);
     }
 
     pub(super) fn items_left(&self) -> usize {
