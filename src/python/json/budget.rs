@@ -60,8 +60,8 @@ impl Budget {
     }
 
     #[inline]
-    pub(super) fn count_item(&mut self) {
-        self.items = self.items.saturating_sub(1);
+    pub(super) fn count_items(&mut self, written: usize) {
+        self.items = self.items.saturating_sub(written);
     }
 
     pub(super) fn items_left(&self) -> usize {
@@ -77,7 +77,7 @@ impl Budget {
     }
 
     /// Enters the container at `address`; `false` means that a placeholder stands in `out` for
-    /// it. A linear search: at most 64 comparisons, and typical payloads are 3 levels deep.
+    /// it. A linear search: at most 64 comparisons.
     pub(super) fn enter(&mut self, address: usize, out: &mut Vec<u8>) -> bool {
         let placeholder: &[u8] = if self.path.iter().take(self.depth).any(|&a| a == address) {
             b"\"<circular>\""

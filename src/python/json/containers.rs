@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use super::{Budget, absorb, keys, text, write_any};
+use super::{Budget, absorb, keys, scalars, text, write_any};
 
 /// Key and value, held for the time of writing.
 pub(super) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
@@ -23,16 +23,49 @@ pub(super) fn write_dict(
     if !budget.enter(dict.as_ptr() as usize, out) {
         return Ok(());
     }
-    // A snapshot: the iterator of PyO3 panics if a `__str__` below or another thread changes the
-    // dict. Collecting runs no Python code, so nothing can change it here. A vector of references
-    // instead of `dict.copy()`: one allocation, and no more than the budget allows is copied.
-    let len = dict.len();
-    let take = len.min(budget.items_left());
-    let mut pairs = Vec::with_capacity(take);
-    pairs.extend(dict.iter().take(take));
-    let result = write_pairs(pairs, take == len, out, budget);
+    let written = write_scalars(dict, out, budget);
+    if written == 0 {
+        out.push(b'{');
+    }
+    let result = if written < dict.len() {
+        // A snapshot of the rest: the iterator of PyO3 panics if a `__str__` below or another
+        // thread changes the dict. Collecting runs no Python code, so nothing can change it here.
+        // Not `dict.copy()`: no more is copied than the budget allows.
+        let pairs: Vec<Pair<'_>> = dict
+            .iter()
+            .skip(written)
+            .take(budget.items_left())
+            .collect();
+        let complete = written + pairs.len() >= dict.len();
+        write_members(pairs, written == 0, complete, out, budget)
+    } else {
+        out.push(b'}');
+        Ok(())
+    };
     budget.leave();
     result
+}
+
+/// Appends the brace and the leading members whose keys and values are ordinary scalars, and gives
+/// their number. Writing those runs no Python code, so the dict can be walked directly; the first
+/// failure may have (the interpreter makes an exception), hence the walk ends there.
+#[inline]
+fn write_scalars(dict: &Bound<'_, PyDict>, out: &mut Vec<u8>, budget: &mut Budget) -> usize {
+    let mut written = 0;
+    for (key, value) in dict.iter().take(budget.items_left()) {
+        let start = out.len();
+        let room = budget.room(out);
+        let open = if written == 0 { *b"{\"" } else { *b",\"" };
+        if !scalars::try_write_key(open, &key, out, room)
+            || !scalars::try_write(&value, out, budget.room(out))
+        {
+            out.truncate(start);
+            break;
+        }
+        written += 1;
+    }
+    budget.count_items(written);
+    written
 }
 
 /// Appends an object. `complete` is false if there were more pairs than given.
@@ -43,14 +76,24 @@ pub(super) fn write_pairs(
     budget: &mut Budget,
 ) -> PyResult<()> {
     out.push(b'{');
+    write_members(pairs, true, complete, out, budget)
+}
+
+/// Appends members and the closing brace.
+fn write_members(
+    pairs: Vec<Pair<'_>>,
+    mut first: bool,
+    complete: bool,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
     let mut cut = !complete;
-    let mut first = true;
     for (key, value) in pairs {
         if budget.exhausted(out) {
             cut = true;
             break;
         }
-        budget.count_item();
+        budget.count_items(1);
         if !first {
             out.push(b',');
         }
@@ -61,12 +104,10 @@ pub(super) fn write_pairs(
     }
     if cut {
         budget.mark_truncated();
-        let marker: &[u8] = if first {
-            b"\"<truncated>\":true"
-        } else {
-            b",\"<truncated>\":true"
-        };
-        out.extend_from_slice(marker);
+        if !first {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"<truncated>\":true");
     }
     out.push(b'}');
     Ok(())
@@ -80,18 +121,10 @@ pub(super) fn write_list(
     if !budget.enter(list.as_ptr() as usize, out) {
         return Ok(());
     }
-    // By index and with the length read again: the list may shrink while an element is written.
-    let mut index = 0;
-    let next = || {
-        let item = if index < list.len() {
-            list.get_item(index).ok()
-        } else {
-            None
-        };
-        index += 1;
-        item
-    };
-    let result = write_array(std::iter::from_fn(next), true, out, budget);
+    // By index: the list may shrink while an element is written, then reading fails. What is
+    // appended meanwhile is not followed, or it might never end.
+    let items = (0..list.len()).map_while(|index| list.get_item(index).ok());
+    let result = write_array(items, true, out, budget);
     budget.leave();
     result
 }
@@ -165,7 +198,7 @@ fn pairs_of<'py>(
             pairs.push(pair);
         } else {
             // Counted, or a list of mappings with endless nonsense would cost it each time.
-            budget.count_item();
+            budget.count_items(1);
             complete = false;
         }
     }
@@ -187,7 +220,7 @@ fn write_array<'py>(
             cut = true;
             break;
         }
-        budget.count_item();
+        budget.count_items(1);
         if !first {
             out.push(b',');
         }
@@ -215,12 +248,14 @@ fn snapshot<'py>(value: &Bound<'py, PyAny>, limit: usize) -> PyResult<Option<Sna
     let mut items = Vec::new();
     let mut complete = true;
     for next in iterator {
-        let item = absorb(py, next)?;
-        let Some(item) = item.filter(|_| items.len() < limit) else {
-            complete = false;
-            break;
-        };
-        items.push(item);
+        match absorb(py, next)? {
+            Some(item) if items.len() < limit => items.push(item),
+            None if items.is_empty() => return Ok(None),
+            _ => {
+                complete = false;
+                break;
+            }
+        }
     }
     Ok(Some(Snapshot { items, complete }))
 }

@@ -1,7 +1,7 @@
 //! Any Python object as JSON bytes.
 //!
 //! ```text
-//! write_value ── exact built-in types (here) ──► escape, numbers, containers
+//! write_value ── exact built-in types ──► scalars, containers
 //!      │
 //!      └─ everything else ──► objects ──► classify (what is it?), fields, summary
 //! ```
@@ -22,13 +22,14 @@ mod fields;
 mod keys;
 mod numbers;
 mod objects;
+mod scalars;
 mod summary;
 mod text;
 
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
 pub(crate) use budget::Budget;
 #[allow(unused_imports, reason = "for the client's bindings")]
@@ -84,34 +85,36 @@ fn bounded(
     result
 }
 
-/// The built-in types by pointer comparison; everything else goes to `objects`.
+/// Scalars in line, because most values are; the rest by a call.
+#[inline]
 fn write_any(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, budget: &mut Budget) -> PyResult<()> {
-    if let Some(text) = exact::<PyString>(value) {
-        return text::write_pystr(text, out, budget);
-    }
-    if let Some(int) = exact::<PyInt>(value) {
-        return numbers::write_int(int, out, budget);
-    }
-    if let Some(float) = exact::<PyFloat>(value) {
-        write_f64(float.value(), out);
+    if scalars::try_write(value, out, budget.room(out)) {
         return Ok(());
     }
+    write_compound(value, out, budget)
+}
+
+/// The other built-in types by pointer comparison; everything else goes to `objects`.
+#[inline(never)]
+fn write_compound(
+    value: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
     if let Some(dict) = exact::<PyDict>(value) {
         return containers::write_dict(dict, out, budget);
     }
     if let Some(list) = exact::<PyList>(value) {
         return containers::write_list(list, out, budget);
     }
-    if value.is_none() {
-        out.extend_from_slice(b"null");
-        return Ok(());
-    }
-    if let Some(flag) = exact::<PyBool>(value) {
-        out.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
-        return Ok(());
-    }
     if let Some(tuple) = exact::<PyTuple>(value) {
         return containers::write_tuple(tuple, out, budget);
+    }
+    if let Some(text) = exact::<PyString>(value) {
+        return text::write_unusual(text, out, budget);
+    }
+    if let Some(int) = exact::<PyInt>(value) {
+        return numbers::write_int(int, out, budget);
     }
     objects::write_other(value, out, budget)
 }

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString};
 
-use super::{Budget, absorb, base64, escape};
+use super::{Budget, absorb, base64, escape, scalars};
 
 /// Characters kept of the `str()` of an object that JSON has no form for.
 pub(super) const MAX_STR_CHARS: usize = 1_000;
@@ -21,37 +21,24 @@ pub(super) fn write_pystr(
     out: &mut Vec<u8>,
     budget: &mut Budget,
 ) -> PyResult<()> {
-    // Before `to_str`, which keeps a UTF-8 copy in the object if it is not ASCII: what is too
-    // long is sliced first, so that a huge text is neither converted nor retained as a whole.
-    if text.code_point_len()? < budget.room(out) {
-        if let Ok(utf8) = text.to_str() {
-            write_utf8(utf8, out, budget);
-            return Ok(());
-        }
+    if scalars::try_write_pystr(text, out, budget.room(out)) {
+        return Ok(());
     }
     write_unusual(text, out, budget)
 }
 
 /// Appends `text`, cut in the middle if it does not fit.
-#[inline]
 pub(super) fn write_utf8(text: &str, out: &mut Vec<u8>, budget: &mut Budget) {
-    let room = budget.room(out);
-    let start = out.len();
-    if text.len() + 2 <= room {
-        escape::write_quoted(text.as_bytes(), out);
-        if out.len() - start <= room {
-            return;
-        }
-        out.truncate(start);
+    if !scalars::try_write_quoted(b"\"", text.as_bytes(), b"\"", out, budget.room(out)) {
+        let chars = text.chars().count();
+        write_cut(text.as_bytes(), text.as_bytes(), chars, out, budget);
     }
-    let chars = text.chars().count();
-    write_cut(text.as_bytes(), text.as_bytes(), chars, out, budget);
 }
 
 /// Too long, or with lone surrogates.
 #[cold]
 #[inline(never)]
-fn write_unusual(
+pub(super) fn write_unusual(
     text: &Bound<'_, PyString>,
     out: &mut Vec<u8>,
     budget: &mut Budget,
