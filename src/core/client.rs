@@ -171,6 +171,11 @@ impl Client {
         receipt
     }
 
+    /// Makes the delivery thread look at once.
+    pub fn ring(&self) {
+        self.state().process.signal.ring();
+    }
+
     /// A call whose arguments cannot be sent.
     pub fn reject(&self, reason: DropReason) {
         let state = self.state();

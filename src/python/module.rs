@@ -232,3 +232,13 @@ pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
     log::drain(py);
     Ok(())
 }
+
+/// Lets a client send what it holds back, without waiting.
+#[pyfunction]
+pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
+    let inner = client.get().inner();
+    if !inner.off {
+        let _ = inner.core.state().begin_flush();
+        inner.core.ring();
+    }
+}

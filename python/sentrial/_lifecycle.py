@@ -1,0 +1,57 @@
+"""Fork and exit: the only hooks the SDK installs. No signal handler is among them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from sentrial import _core
+
+
+def _at_exit() -> None:
+    _core.at_exit()
+
+
+class _Marker:
+    """What `multiprocessing` keeps a weak reference to."""
+
+
+_marker = _Marker()
+
+
+def _finish_before_os_exit(_: object = None) -> None:
+    """Deliver before a `multiprocessing` child ends: it leaves by `os._exit`, without `atexit`."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, _at_exit, exitpriority=-100)
+
+
+def _watch_multiprocessing() -> None:
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # The child clears its finalizers first and then calls what is registered here.
+        util.register_after_fork(_marker, _finish_before_os_exit)
+
+
+def _in_child() -> None:
+    _core.after_fork_in_child()
+    _watch_multiprocessing()
+
+
+def _install() -> None:
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_core.before_fork,
+            after_in_parent=_core.after_fork_in_parent,
+            after_in_child=_in_child,
+        )
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        # Imported inside a child: by the target function, or while it was unpickled.
+        _watch_multiprocessing()
+        _finish_before_os_exit()
+
+
+_install()
