@@ -228,7 +228,8 @@ fn push(
 fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_, Node>>> {
     let keep = |node: &Bound<'_, Node>| {
         let node = node.get();
-        node.live().is_some() && (node.origin != Origin::Created || node.client_number != client)
+        let replaced = node.origin == Origin::Created && node.client_number == client;
+        !replaced && (node.live().is_some() || node.anonymous.is_some())
     };
     let first = walk(py, chain).find(keep);
     if first.as_ref().is_none_or(|node| node.get().depth < MAX_DEPTH) {
@@ -251,7 +252,7 @@ fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_
             owner,
             record: Weak::clone(&old.record),
             id: old.id.clone(),
-            anonymous: None,
+            anonymous: old.anonymous.as_ref().map(|state| state.clone_ref(py)),
         };
         parent = Some(Bound::new(py, node)?);
     }

@@ -242,3 +242,19 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
         inner.core.ring();
     }
 }
+
+/// Shows the state of a session this client has created, in the calling context.
+#[pyfunction]
+pub(crate) fn enter_state(
+    client: &Bound<'_, SentrialClient>,
+    session_id: &str,
+) -> PyResult<()> {
+    let record = client.get().inner().registry.get(session_id);
+    context::created(client, &record)
+}
+
+/// Do the calls of this client wait for their answers?
+#[pyfunction]
+pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
+    client.get().inner().is_immediate()
+}
