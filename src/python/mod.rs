@@ -11,4 +11,8 @@ use pyo3::prelude::*;
 mod core_module {
     #[pymodule_export]
     use super::json::to_json;
+    #[pymodule_export]
+    use super::server::{
+        LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
+    };
 }

@@ -13,6 +13,7 @@ use super::store::tests::Scratch;
 use super::{Server, ServerError, ServerOptions};
 
 mod hostile;
+mod throughput;
 
 const SESSIONS: &str = "/api/sdk/sessions";
 const EVENTS: &str = "/api/sdk/events";
