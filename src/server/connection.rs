@@ -65,7 +65,7 @@ impl Connection {
 /// The refusal with a body, if `head` is one without.
 fn with_body(head: &[u8]) -> Option<Bytes> {
     let head = head.strip_prefix(b"HTTP/1.1 4")?;
-    let text = str::from_utf8(head)
+    let text = std::str::from_utf8(head)
         .ok()
         .filter(|text| text.ends_with("\r\n\r\n"))?;
     let headers = text.to_ascii_lowercase();

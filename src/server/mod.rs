@@ -1,4 +1,4 @@
-//! The local server behind `sentrial dev`: the documented API on loopback, kept in one SQLite file.
+//! The local server behind `sentrial dev`: the documented API on loopback, kept in one `SQLite` file.
 //!
 //! ```text
 //! serve    binds, accepts, stops                     keys       a key: made, hashed, masked
@@ -9,7 +9,7 @@
 //!   │                                                validate   fields of a JSON body
 //! database threads that own a `Store`; group commit
 //!   │
-//! store    the only place naming SQLite         ──►  view       stored rows as JSON
+//! store    the only place naming `SQLite`         ──►  view       stored rows as JSON
 //! ```
 //!
 //! The command line uses [`store::Store`] directly: listing sessions or revoking a key needs no

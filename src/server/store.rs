@@ -1,6 +1,6 @@
-//! The database: keys, sessions, events and remembered answers in one SQLite file.
+//! The database: keys, sessions, events and remembered answers in one `SQLite` file.
 //!
-//! This module and its submodules are the only ones that name SQLite. A [`Store`] belongs to one
+//! This module and its submodules are the only ones that name `SQLite`. A [`Store`] belongs to one
 //! thread; several processes may open the same file (WAL, with a bounded wait for the writer).
 
 mod events;
@@ -35,10 +35,10 @@ pub enum StoreError {
     Open {
         /// The file asked for.
         path: PathBuf,
-        /// What the system or SQLite said.
+        /// What the system or `SQLite` said.
         reason: String,
     },
-    /// A SQLite database of another program.
+    /// A `SQLite` database of another program.
     #[error("{path} is a database of another program; choose another file with --db", path = .0.display())]
     Foreign(PathBuf),
     /// Written by a later version of this package.
@@ -69,7 +69,7 @@ pub enum StoreError {
     /// Several sessions have ids that begin like this.
     #[error("several sessions have an id that begins with {0}; give more of it")]
     AmbiguousSession(String),
-    /// SQLite failed.
+    /// `SQLite` failed.
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
 }
@@ -165,7 +165,7 @@ impl Store {
     }
 }
 
-/// Makes the file readable by its owner only, before SQLite does it with the process's umask
+/// Makes the file readable by its owner only, before `SQLite` does it with the process's umask
 /// (its journal files take the mode of the database).
 fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(directory) = path

@@ -25,7 +25,7 @@ impl Document {
         if bytes.is_empty() {
             return Err(malformed("it is empty".to_owned()));
         }
-        let text = str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
         match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => Ok(Self {
                 text: text.to_owned(),
@@ -109,12 +109,10 @@ impl Document {
             self.optional_string(name)?;
         }
         self.alternatives()?;
-        if let Some(confidence) = self.optional_number("confidence")?
-            && !(0.0..=1.0).contains(&confidence)
-        {
-            return Err(ApiError::bad_request(format!(
-                "confidence must be between 0 and 1: {confidence}"
-            )));
+        let confidence = self.optional_number("confidence")?;
+        if let Some(confidence) = confidence.filter(|sure| !(0.0..=1.0).contains(sure)) {
+            let message = format!("confidence must be between 0 and 1: {confidence}");
+            return Err(ApiError::bad_request(message));
         }
         self.optional_count("tokenCount")?;
         let tool_error = self.optional_object("toolError")?;

@@ -32,9 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sentrial", description="Telemetry for AI agents: the local server and what it keeps."
     )
-    parser.add_argument(
-        "--version", action=_Version, nargs=0, help="print the version and exit"
-    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for module in (dev, keys, sessions):
         module.register(commands)
@@ -50,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     own, command = _split(arguments)
     parser = _parser()
-    options = parser.parse_args(own, argparse.Namespace(command=command, run=None))
+    options = parser.parse_args(own, argparse.Namespace(command=command, run=None, group=parser))
     if options.run is None:
-        parser.print_help()
+        options.group.print_help()
         return 0
     try:
         status = int(options.run(options))

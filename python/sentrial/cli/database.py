@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def default_path() -> Path:
     """``sentrial/local.db`` in the user's state directory."""
-    state = os.environ.get("XDG_STATE_HOME", "")
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
     # The XDG rules: a relative path is to be ignored.
-    base = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    base = state if state.is_absolute() else Path.home() / ".local" / "state"
     return base / "sentrial" / "local.db"
 
 

@@ -18,7 +18,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "keys", help="make, list and revoke API keys", description="API keys of the local server."
     )
-    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    parser.set_defaults(group=parser)
     actions = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     create = actions.add_parser(

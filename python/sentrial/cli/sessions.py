@@ -25,13 +25,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="list and show recorded sessions",
         description="Sessions recorded by the local server.",
     )
-    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    parser.set_defaults(group=parser)
     actions = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     listing = actions.add_parser("list", help="list sessions, the latest first")
     listing.add_argument("--agent", metavar="NAME", help="of this agent")
     listing.add_argument("--user", metavar="ID", help="of this user")
-    listing.add_argument("--status", choices=("active", "completed", "failed"), help="in this state")
+    listing.add_argument(
+        "--status", choices=("active", "completed", "failed"), help="in this state"
+    )
     listing.add_argument(
         "--last", metavar="SPAN", type=_span, help="started within this time: 30m, 12h, 7d, 2w"
     )

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from sentrial.cli.terminal import Terminal
 
 
-def show_table(
-    terminal: Terminal, columns: Sequence[str], rows: Sequence[Sequence[str]]
-) -> None:
+def show_table(terminal: Terminal, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write rows under their column names, each column as wide as its widest cell."""
     widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
     terminal.line(terminal.paint(_aligned(columns, widths), "bold"))

@@ -65,9 +65,7 @@ def _session_lines(
             yield f"{indent}{branch}{_event(terminal, part)}"
 
 
-def _parts(
-    node: dict[str, Any], children: dict[str, list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
+def _parts(node: dict[str, Any], children: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return events and nested sessions of a session by their times."""
     parts = [*node["events"], *children.get(node["session"]["id"], [])]
     return sorted(parts, key=lambda part: str(part.get("session", part)["createdAt"]))
@@ -94,7 +92,7 @@ def _session_tokens(session: dict[str, Any]) -> object:
     total = session.get("totalTokens")
     if total is not None:
         return total
-    return (session.get("promptTokens") or 0) + (session.get("completionTokens") or 0)
+    return figures.total(session.get("promptTokens"), session.get("completionTokens"))
 
 
 def _event(terminal: Terminal, event: dict[str, Any]) -> str:

@@ -159,7 +159,7 @@ fn complete(
 ) -> Result<Answer, ApiError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Completed<'a> {
+    struct Updated<'a> {
         id: &'a str,
         name: &'a Value,
         status: &'a str,
@@ -176,7 +176,7 @@ fn complete(
         return Err(ApiError::forbidden());
     }
     store.update_session(&mut session, outcome, at)?;
-    Answer::ok(&Completed {
+    Answer::ok(&Updated {
         id: &session.id,
         name: field(&session.body, "name"),
         status: &session.status,

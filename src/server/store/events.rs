@@ -64,7 +64,7 @@ impl Store {
     /// Events of a session in the order in which the caller recorded them.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If `SQLite` fails.
     pub fn events(
         &self,
         session: &SessionRecord,

@@ -93,7 +93,7 @@ impl Store {
     /// All keys, the oldest first, revoked ones included.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If `SQLite` fails.
     pub fn list_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, name, environment, tail, created_at, last_used_at, revoked_at
@@ -177,7 +177,7 @@ impl Store {
     /// The key with this id, active or not.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If `SQLite` fails.
     pub fn key(&self, id: &str) -> Result<Option<KeyRecord>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, name, environment, tail, created_at, last_used_at, revoked_at

@@ -50,7 +50,7 @@ impl Store {
     /// The session with this id.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If `SQLite` fails.
     pub fn session(&self, id: &str) -> Result<Option<SessionRecord>, StoreError> {
         let mut statement = self
             .connection
@@ -80,7 +80,7 @@ impl Store {
     /// Sessions, the latest first.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If `SQLite` fails.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
         let mut statement = self.connection.prepare_cached(select_sessions!(
             "WHERE (?1 IS NULL OR s.agent_name = ?1)
@@ -114,7 +114,7 @@ impl Store {
     /// The sessions nested in `root`, at any depth, parents before their children.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If `SQLite` fails.
     pub fn nested_sessions(&self, root: &SessionRecord) -> Result<Vec<SessionRecord>, StoreError> {
         let mut statement = self.connection.prepare_cached(select_sessions!(
             "WHERE s.parent_id = ?1 AND s.environment = ?2 ORDER BY s.created_at, s.seq LIMIT ?3"

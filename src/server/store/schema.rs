@@ -6,8 +6,12 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-/// Marks the file as ours in the SQLite header: "Sntr".
+/// Marks the file as ours in the `SQLite` header: "Sntr".
 const APPLICATION_ID: i64 = 0x536e_7472;
+
+/// Pages in the WAL before they are moved into the database: 32 MiB. Each move waits for the disk
+/// twice; with `SQLite`'s default of 4 MiB that was half of the writer's time under load.
+const CHECKPOINT_PAGES: i64 = 8_192;
 
 /// Steps from schema version `n` to `n + 1`. A step that has been released is never changed.
 const STEPS: &[&str] = &["\
@@ -79,7 +83,7 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
-    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     if version(connection)? == newest() {
         return Ok(());
     }

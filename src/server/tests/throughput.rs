@@ -41,6 +41,7 @@ async fn send_events(address: SocketAddr, key: &str, session: &str, connection: 
 
 #[test]
 #[ignore = "measures; run it in release mode"]
+#[allow(clippy::print_stderr)] // The figure is what it is run for.
 fn throughput() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
