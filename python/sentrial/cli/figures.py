@@ -15,7 +15,7 @@ _FOUR_DECIMALS = 0.0001
 
 
 def _parsed(text: str | None) -> datetime | None:
-    """Read the server's form of an instant as local time; None for years that Python has no date for."""
+    """Read the server's form of an instant as local time; None beyond Python's years."""
     try:
         return datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%S.%f%z").astimezone()
     except (OverflowError, ValueError):
