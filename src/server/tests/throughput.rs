@@ -10,12 +10,13 @@ use tokio::net::TcpStream;
 
 use super::{EVENTS, Running};
 
+/// As many as the SDK keeps in flight.
 const CONNECTIONS: usize = 64;
 const EVENTS_EACH: usize = 1_000;
 const TARGET: f64 = 8_000.0;
 
 /// One connection that sends the next event when the last one is answered.
-async fn send_events(address: SocketAddr, key: &str, session: &str, connection: usize) {
+async fn send_events(address: SocketAddr, key: &str, session: &str) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let body = json!({
@@ -25,12 +26,13 @@ async fn send_events(address: SocketAddr, key: &str, session: &str, connection: 
     })
     .to_string();
     let mut answer = vec![0; 2_048];
-    for number in 0..EVENTS_EACH {
+    for _ in 0..EVENTS_EACH {
         let request = format!(
             "POST {EVENTS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-             authorization: Bearer {}\r\nidempotency-key: 00000000-0000-4000-8000-{connection}-{number}\r\n\
+             authorization: Bearer {}\r\nidempotency-key: {}\r\n\
              x-sentrial-timestamp: 2026-01-01T00:00:00Z\r\ncontent-length: {}\r\n\r\n{body}",
             key,
+            uuid::Uuid::new_v4(),
             body.len(),
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -68,7 +70,7 @@ fn throughput() {
     let (address, key, session) = addressed.recv_timeout(Duration::from_secs(20)).unwrap();
     let started = Instant::now();
     runtime().block_on(async {
-        let clients = (0..CONNECTIONS).map(|n| send_events(address, &key, &session, n));
+        let clients = (0..CONNECTIONS).map(|_| send_events(address, &key, &session));
         futures_util::future::join_all(clients).await;
     });
     let events = CONNECTIONS * EVENTS_EACH;
