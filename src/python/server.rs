@@ -140,7 +140,7 @@ pub(crate) fn keys_create<'py>(
 /// All keys, masked, the oldest first, revoked ones included.
 #[pyfunction]
 pub(crate) fn keys_list(py: Python<'_>, db: PathBuf) -> PyResult<Vec<Bound<'_, PyDict>>> {
-    let keys = with_store(py, db, |store| store.list_keys())?;
+    let keys = with_store(py, db, Store::list_keys)?;
     keys.iter().map(|key| key_dict(py, key)).collect()
 }
 
@@ -209,7 +209,7 @@ fn with_store<T: Send>(
     work: impl FnOnce(&Store) -> Result<T, StoreError> + Send,
 ) -> PyResult<T> {
     py.detach(move || Store::open(&db).and_then(|store| work(&store)))
-        .map_err(store_error)
+        .map_err(|error| store_error(&error))
 }
 
 fn key_dict<'py>(py: Python<'py>, key: &KeyRecord) -> PyResult<Bound<'py, PyDict>> {
@@ -226,7 +226,7 @@ fn key_dict<'py>(py: Python<'py>, key: &KeyRecord) -> PyResult<Bound<'py, PyDict
 }
 
 /// What the caller got wrong is a `ValueError`, what the system refuses an `OSError`.
-fn store_error(error: StoreError) -> PyErr {
+fn store_error(error: &StoreError) -> PyErr {
     let message = error.to_string();
     match error {
         StoreError::Open { .. } => PyOSError::new_err(message),
@@ -243,7 +243,7 @@ fn store_error(error: StoreError) -> PyErr {
 
 fn server_error(error: ServerError) -> PyErr {
     match error {
-        ServerError::Store(error) => store_error(error),
+        ServerError::Store(error) => store_error(&error),
         ServerError::PortTaken(_) | ServerError::Bind { .. } | ServerError::Serve(_) => {
             PyOSError::new_err(error.to_string())
         }

@@ -12,7 +12,9 @@ use super::store::Store;
 use super::store::tests::Scratch;
 use super::{Server, ServerError, ServerOptions};
 
+mod access;
 mod hostile;
+mod repetition;
 mod throughput;
 
 const SESSIONS: &str = "/api/sdk/sessions";
@@ -192,127 +194,6 @@ async fn null_leaves_an_earlier_value_and_completion_happens_once() {
         (&open["status"], &open["completedAt"]),
         (&json!("active"), &Value::Null)
     );
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn keys_are_checked_with_every_request() {
-    let server = Running::start();
-    let id = server.session().await;
-    let unauthorized = json!({"error": "Unauthorized", "message": "Invalid or missing API key"});
-    let url = |path: &str| format!("http://{}{path}", server.address);
-    for request in [
-        server.client.get(url("/api/sdk/pii-config")),
-        server.client.post(url(SESSIONS)).body("{"),
-        server
-            .client
-            .get(url(SESSIONS))
-            .bearer_auth("sentrial_live_wrong"),
-        server
-            .client
-            .patch(url(&format!("{SESSIONS}/{id}")))
-            .header("authorization", "Basic x"),
-    ] {
-        assert_eq!(
-            answer(request).await,
-            (StatusCode::UNAUTHORIZED, unauthorized.clone())
-        );
-    }
-    let (status, _) = answer(server.client.get(url("/api/health"))).await;
-    assert_eq!(status, 200);
-    server.store().revoke_key("test").unwrap();
-    assert_eq!(
-        server.get(SESSIONS).await,
-        (StatusCode::UNAUTHORIZED, unauthorized)
-    );
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn test_keys_and_live_sessions_do_not_mix() {
-    let mut server = Running::start();
-    let id = server.session().await;
-    let other = server
-        .store()
-        .create_key("other", Environment::Test)
-        .unwrap();
-    server.key = other.key.reveal().to_owned();
-    let forbidden = json!({
-        "error": "Forbidden", "message": "API key does not have access to this resource",
-    });
-    let event = json!({"sessionId": id, "eventType": "error"});
-    let path = format!("{SESSIONS}/{id}");
-    for answer in [
-        server.send(Method::PATCH, &path, &json!({})).await,
-        server.send(Method::POST, EVENTS, &event).await,
-        server.get(&path).await,
-        server.get(&format!("{path}/events")).await,
-    ] {
-        assert_eq!(answer, (StatusCode::FORBIDDEN, forbidden.clone()));
-    }
-    assert_eq!(server.get(SESSIONS).await.1, json!({"sessions": []}));
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_repeated_request_gets_the_first_answer_and_stores_nothing() {
-    let server = Running::start();
-    let body = json!({"name": "n", "agentName": "a", "userId": "u"}).to_string();
-    let create = |key: &str, path: &str| {
-        let request = server
-            .request(Method::POST, path)
-            .header("idempotency-key", key);
-        answer(
-            request
-                .header("content-type", "application/json")
-                .body(body.clone()),
-        )
-    };
-    let answers = futures_util::future::join_all((0..32).map(|_| create("k", SESSIONS))).await;
-    assert!(
-        answers
-            .iter()
-            .all(|answer| answer == &answers[0] && answer.0 == 200)
-    );
-    let (_, listed) = server.get(SESSIONS).await;
-    assert_eq!(listed["sessions"].as_array().unwrap().len(), 1);
-
-    // A refusal is not remembered, the first answer is, whatever comes with the key later.
-    let event = |session: &str, kind: &str| json!({"sessionId": session, "eventType": kind});
-    let record = |body: Value| {
-        let request = server
-            .request(Method::POST, EVENTS)
-            .header("idempotency-key", "e");
-        answer(
-            request
-                .header("content-type", "application/json")
-                .body(body.to_string()),
-        )
-    };
-    let id = answers[0].1["id"].as_str().unwrap();
-    assert_eq!(record(event(id, "nonsense")).await.0, 400);
-    let first = record(event(id, "error")).await;
-    assert_eq!(first.0, 200);
-    assert_eq!(record(event(id, "nonsense")).await, first);
-    let (status, refused) = create("e", SESSIONS).await;
-    assert_eq!(status, 422);
-    assert!(refused["message"].as_str().unwrap().contains(EVENTS));
-
-    // Rotation: another key of the same owner and environment.
-    let rotated = server.store().create_key("new", Environment::Live).unwrap();
-    let request = server
-        .client
-        .post(format!("http://{}{SESSIONS}", server.address));
-    let request = request
-        .bearer_auth(rotated.key.reveal())
-        .header("idempotency-key", "k");
-    let again = answer(
-        request
-            .header("content-type", "application/json")
-            .body(body.clone()),
-    )
-    .await;
-    assert_eq!(again, answers[0]);
     server.stop().await;
 }
 

@@ -90,7 +90,7 @@ def _started_for_command(path: Path, port: int | None) -> LocalServer:
     """Start on ``port``; on any free one if none was asked for and the default is taken."""
     from sentrial._core import LocalServer
 
-    everything = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         server = LocalServer(path, DEFAULT_PORT if port is None else port)
         try:
@@ -102,7 +102,7 @@ def _started_for_command(path: Path, port: int | None) -> LocalServer:
             server.start()
         return server
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, everything)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _announce(server: LocalServer) -> None:

@@ -1,5 +1,7 @@
 //! What reads: sessions and events as stored (our own endpoints), and the redaction settings.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use http::{HeaderMap, Uri};
@@ -88,13 +90,31 @@ async fn answer(
     work: impl FnOnce(&Store, Principal) -> Result<Answer, ApiError> + Send + 'static,
 ) -> Result<Answer, ApiError> {
     let key = bearer(headers);
-    database
+    let now = Timestamp::now();
+    let user = Arc::new(OnceLock::new());
+    let noted = Arc::clone(&user);
+    let answer = database
         .read(move |store| {
             let key = key.ok_or_else(ApiError::unauthorized)?;
-            let caller = store.authenticate(&key, Timestamp::now())?;
-            work(store, caller.ok_or_else(ApiError::unauthorized)?)
+            let caller = store
+                .authenticate(&key, now)?
+                .ok_or_else(ApiError::unauthorized)?;
+            if caller.use_is_news {
+                // Never set before: this closure runs once.
+                let _ = noted.set(caller.clone());
+            }
+            work(store, caller)
         })
-        .await
+        .await;
+    // The reading thread does not write: it would have to wait for the other one.
+    if let Some(caller) = user.get().cloned() {
+        let note = move |store: &Store| {
+            store.note_use(&caller, now)?;
+            Answer::ok(&())
+        };
+        database.write(note).await?;
+    }
+    answer
 }
 
 fn accessible(

@@ -81,6 +81,7 @@ fn execute(
     let caller = store
         .authenticate(&key, now)?
         .ok_or_else(ApiError::unauthorized)?;
+    store.note_use(&caller, now)?;
     let at = submission.at?;
     let repetition = submission.repetition?;
     if let Some(answer) = recalled(store, &caller, repetition.as_ref(), now)? {

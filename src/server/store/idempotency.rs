@@ -115,6 +115,7 @@ mod tests {
             key_id: "key_1".into(),
             owner: "local".into(),
             environment,
+            use_is_news: false,
         }
     }
 

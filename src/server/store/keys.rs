@@ -9,7 +9,7 @@ use crate::server::timestamp::Timestamp;
 /// All keys of one local database belong to one owner.
 const OWNER: &str = "local";
 /// `last used` is written at most this often per key: it is for people to read.
-const LAST_USED_RESOLUTION_MICROS: i64 = 1_000_000;
+const LAST_USED_RESOLUTION_MICROS: u64 = 1_000_000;
 const NAME_LIMIT: usize = 100;
 
 /// A key as listed; the key itself cannot be recovered.
@@ -49,6 +49,8 @@ pub struct Principal {
     pub owner: String,
     /// Where the key works.
     pub environment: Environment,
+    /// Whether its last use was noted long enough ago to be noted anew.
+    pub(crate) use_is_news: bool,
 }
 
 impl Store {
@@ -136,8 +138,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Who presents `key`, if it is an active one; notes that it was used. The look-up is by the
-    /// four characters that listings show; what is secret is compared in constant time.
+    /// Who presents `key`, if it is an active one. The look-up is by the four characters that
+    /// listings show; what is secret is compared in constant time.
     pub(crate) fn authenticate(
         &self,
         key: &Key,
@@ -153,24 +155,26 @@ impl Store {
             if !digest.matches(row.get_ref(3)?.as_blob().unwrap_or_default()) {
                 continue;
             }
-            let principal = Principal {
+            let last: Option<i64> = row.get(4)?;
+            return Ok(Some(Principal {
                 key_id: row.get(0)?,
                 owner: row.get(1)?,
                 environment: environment(row, 2)?,
-            };
-            let last: Option<i64> = row.get(4)?;
-            if last.is_none_or(|last| (now.micros() - last).abs() >= LAST_USED_RESOLUTION_MICROS) {
-                self.note_use(&principal.key_id, now)?;
-            }
-            return Ok(Some(principal));
+                use_is_news: last
+                    .is_none_or(|last| now.micros().abs_diff(last) >= LAST_USED_RESOLUTION_MICROS),
+            }));
         }
         Ok(None)
     }
 
-    fn note_use(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
+    /// Notes that the key of `caller` was used, if that is news.
+    pub(crate) fn note_use(&self, caller: &Principal, now: Timestamp) -> Result<(), StoreError> {
+        if !caller.use_is_news {
+            return Ok(());
+        }
         self.connection
             .prepare_cached("UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1")?
-            .execute(params![id, now.micros()])?;
+            .execute(params![caller.key_id, now.micros()])?;
         Ok(())
     }
 
@@ -247,6 +251,15 @@ mod tests {
         let now = Timestamp::now();
         let caller = server.authenticate(&made.key, now).unwrap().unwrap();
         assert_eq!(caller.key_id, made.record.id);
+        assert!(caller.use_is_news);
+        server.note_use(&caller, now).unwrap();
+        assert!(
+            !server
+                .authenticate(&made.key, now)
+                .unwrap()
+                .unwrap()
+                .use_is_news
+        );
         assert_eq!(command_line.list_keys().unwrap()[0].last_used_at, Some(now));
         command_line.revoke_key("ci").unwrap();
         assert!(server.authenticate(&made.key, now).unwrap().is_none());
