@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import local_server
 import pytest
+from local_server import WAIT, Api, Cli, Dev, make_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-WAIT = 20.0
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """An environment with a home of its own and nothing of ours set."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SENTRIAL_")}
-    return {**ours, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), **more}
-
-
-@dataclass
-class Cli:
-    """Runs ``python -m sentrial`` to its end."""
-
-    home: Path
-
-    def __call__(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "sentrial", *map(str, arguments)],
-            cwd=self.home,
-            env=environment(self.home, **variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=WAIT,
-            check=False,
-        )
-
-    def ok(self, *arguments: object, **variables: str) -> str:
-        """Run, expect success, return stdout."""
-        done = self(*arguments, **variables)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    from pathlib import Path
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
+    """The command line, with a home of its own."""
     home = tmp_path / "home"
     home.mkdir()
     return Cli(home)
@@ -64,116 +25,24 @@ def cli(tmp_path: Path) -> Cli:
 
 @pytest.fixture
 def db(tmp_path: Path) -> Path:
+    """A database file that does not exist yet."""
     return tmp_path / "data" / "local.db"
-
-
-@dataclass
-class Dev:
-    """A running ``sentrial dev``."""
-
-    process: subprocess.Popen[str]
-    first_line: str
-    output: str = field(default="", init=False)
-    errors: str = field(default="", init=False)
-
-    @property
-    def url(self) -> str:
-        return self.first_line.removeprefix("Sentrial local server: ").strip()
-
-    def finish(self, number: int | None = None) -> int:
-        """Wait for its end, after a signal if one is given; return its exit status."""
-        if number is not None:
-            self.process.send_signal(number)
-        self.output, self.errors = self.process.communicate(timeout=WAIT)
-        return self.process.returncode
-
-
-def read_line(process: subprocess.Popen[str]) -> str:
-    """The next line of a process's stdout, within the deadline."""
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], WAIT)
-    assert ready, "nothing was printed in time"
-    return process.stdout.readline()
 
 
 @pytest.fixture
 def start_dev(cli: Cli) -> Iterator[Callable[..., Dev]]:
-    """Start ``sentrial dev …`` and wait for its first line."""
-    processes: list[subprocess.Popen[str]] = []
+    """Start ``sentrial dev …``; what still runs at the end is killed."""
+    started: list[Dev] = []
 
     def start(*arguments: object, **variables: str) -> Dev:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sentrial", "dev", *map(str, arguments)],
-            cwd=cli.home,
-            env=environment(cli.home, **variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # Unbuffered reading, so that `select` sees all there is after the first line.
-            bufsize=1,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        processes.append(process)
-        return Dev(process, read_line(process))
+        started.append(local_server.start_dev(cli, *arguments, **variables))
+        return started[-1]
 
     yield start
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=WAIT)
-
-
-@dataclass
-class Api:
-    """A client of a running local server that hides nothing: urllib."""
-
-    url: str
-    key: str | None
-    db: Path
-
-    def __call__(
-        self, method: str, path: str, body: object = None, **headers: str
-    ) -> tuple[int, Any]:
-        data = None if body is None else body if isinstance(body, bytes) else encoded(body)
-        sent = {"Content-Type": "application/json"}
-        if self.key is not None:
-            sent["Authorization"] = f"Bearer {self.key}"
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.url + path, data, sent, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=WAIT) as response:
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                assert error.headers["Content-Type"] == "application/json"
-                return error.code, json.load(error)
-
-    def session(self, **fields: object) -> str:
-        """Start a session, return its id."""
-        body = {"name": "Test Session", "agentName": "test-agent", "userId": "user_123"}
-        status, answer = self("POST", "/api/sdk/sessions", {**body, **fields})
-        assert status == 200, answer
-        identifier: str = answer["id"]
-        return identifier
-
-    def event(self, session: str, kind: str = "tool_call", **fields: object) -> dict[str, Any]:
-        """Record an event, return the answer."""
-        body = {"sessionId": session, "eventType": kind, **fields}
-        status, answer = self("POST", "/api/sdk/events", body)
-        assert status == 200, answer
-        recorded: dict[str, Any] = answer
-        return recorded
-
-
-def encoded(body: object) -> bytes:
-    return json.dumps(body).encode()
-
-
-def make_key(cli: Cli, db: Path, name: str = "test", *more: str) -> str:
-    return cli.ok("keys", "create", "--name", name, "--db", db, *more).strip()
+    for dev in started:
+        if dev.process.poll() is None:
+            os.killpg(dev.process.pid, signal.SIGKILL)
+            dev.process.communicate(timeout=WAIT)
 
 
 @pytest.fixture
@@ -181,11 +50,3 @@ def api(cli: Cli, db: Path, start_dev: Callable[..., Dev]) -> Api:
     """A running server and a live key for it."""
     key = make_key(cli, db)
     return Api(start_dev("--port", "0", "--db", db).url, key, db)
-
-
-def eventually(check: Callable[[], bool]) -> None:
-    """Wait until ``check`` holds, within the deadline."""
-    deadline = time.monotonic() + WAIT
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Api
+    from local_server import Api
 
 METHODS = ("get", "put", "post", "patch", "delete")
 

@@ -11,8 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
-from conftest import WAIT, Api, Cli, environment, make_key
+from local_server import WAIT, Api, Cli, environment, make_key
 
 if TYPE_CHECKING:
     from pathlib import Path

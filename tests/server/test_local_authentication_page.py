@@ -7,7 +7,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from conftest import WAIT, Api, Cli, make_key
+from local_server import WAIT, Api, Cli, make_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-
-from conftest import WAIT, Api, Cli, Dev, encoded, make_key
+from local_server import WAIT, Api, Cli, Dev, encoded, make_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

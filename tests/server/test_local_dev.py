@@ -11,8 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
-from conftest import WAIT, Api, Cli, Dev, environment, eventually, make_key, read_line
+from local_server import WAIT, Api, Cli, Dev, environment, eventually, make_key, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,9 +90,7 @@ def test_a_taken_port_is_one_clear_line(cli: Cli, db: Path) -> None:
             assert done.stderr.count("\n") == 1
 
 
-def test_a_command_sees_the_server_and_its_tree_is_shown(
-    cli: Cli, db: Path, agent: Path
-) -> None:
+def test_a_command_sees_the_server_and_its_tree_is_shown(cli: Cli, db: Path, agent: Path) -> None:
     done = cli("dev", "--port", "0", "--db", db, "--", sys.executable, agent, "7")
     assert done.returncode == 7, done.stderr
     lines = done.stdout.splitlines()
@@ -178,9 +175,7 @@ sys.exit(40 + len(seen))
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_is_forwarded_once(
-    db: Path, start_dev: Callable[..., Dev], name: str
-) -> None:
+def test_a_signal_is_forwarded_once(db: Path, start_dev: Callable[..., Dev], name: str) -> None:
     code = COUNTING.format(name=f"signal.{name}")
     server = start_dev("--port", "0", "--db", db, "--", sys.executable, "-c", code)
     assert read_line(server.process) == "ready\n"
