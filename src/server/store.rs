@@ -11,7 +11,7 @@ mod schema;
 mod sessions;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use thiserror::Error;
@@ -24,6 +24,7 @@ pub use sessions::{NewSession, Outcome, SessionRecord};
 
 /// How long a statement waits for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_STEP: Duration = Duration::from_millis(5);
 /// Enough for every statement of this module to stay prepared.
 const STATEMENT_CACHE: usize = 64;
 
@@ -108,11 +109,18 @@ impl Store {
         let connection = Connection::open(path).map_err(|error| failed(&error))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        match schema::prepare(&connection, path) {
-            Err(StoreError::Sqlite(error)) => Err(failed(&error)),
-            other => other,
-        }?;
-        Ok(Self { connection })
+        let deadline = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            match schema::prepare(&connection, path) {
+                Ok(()) => return Ok(Self { connection }),
+                // Switching a new file to WAL does not wait for others that do the same.
+                Err(error) if error.is_busy() && Instant::now() < deadline => {
+                    std::thread::sleep(BUSY_STEP);
+                }
+                Err(StoreError::Sqlite(error)) => return Err(failed(&error)),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Starts a batch: what follows is kept only by [`Store::commit`].
@@ -252,6 +260,18 @@ pub(crate) mod tests {
             Store::open(path.parent().unwrap()),
             Err(StoreError::Open { .. })
         ));
+    }
+
+    #[test]
+    fn many_may_open_a_new_file_at_once() {
+        for _ in 0..20 {
+            let scratch = Scratch::new();
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| Store::open(&scratch.database()).unwrap());
+                }
+            });
+        }
     }
 
     #[test]

@@ -94,11 +94,14 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), StoreE
 }
 
 /// Refuses a database of another program or of a later version, before anything is written.
+/// All reads see one state of the file: another process may be making the schema meanwhile.
 fn check_ours(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let version = version(connection)?;
-    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let snapshot = connection.unchecked_transaction()?;
+    let version = version(&snapshot)?;
+    let id: i64 = snapshot.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    drop(snapshot);
     if id != APPLICATION_ID && (id != 0 || version != 0 || tables != 0) {
         return Err(StoreError::Foreign(path.to_owned()));
     }
