@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 3001
 _LAST_PORT = 65535
+_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -81,9 +82,6 @@ def _serve(path: Path, port: int | None) -> int:
     finally:
         server.stop()
     return 0
-
-
-_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 def _started_for_command(path: Path, port: int | None) -> LocalServer:

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::super::request::BODY_LIMIT;
+use super::super::validate::Document;
 use super::{EVENTS, Running, SESSIONS, answer};
 
 #[tokio::test]
@@ -140,4 +142,79 @@ async fn a_client_that_goes_away_or_stalls_does_not_hold_up_the_end() {
     let started = Instant::now();
     server.stop().await;
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// Any JSON value, up to three levels deep.
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        prop_oneof![Just("completed"), Just("error"), Just("tool_call")].prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((".{0,4}", inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// An object with known field names and any values.
+fn any_body() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec![
+        "name",
+        "agentName",
+        "userId",
+        "metadata",
+        "sessionId",
+        "eventType",
+        "toolName",
+        "toolInput",
+        "toolError",
+        "confidence",
+        "estimatedCost",
+        "tokenCount",
+        "status",
+        "success",
+        "durationMs",
+        "customMetrics",
+        "totalTokens",
+        "alternativesConsidered",
+    ]);
+    prop::collection::vec((name, any_value()), 0..10).prop_map(|fields| {
+        Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        if let Err(refused) = Document::parse(&bytes) {
+            prop_assert_eq!(refused.status, 400);
+        }
+    }
+
+    #[test]
+    fn any_object_is_taken_or_refused_by_name(body in any_body()) {
+        let document = || Document::parse(body.to_string().as_bytes()).unwrap();
+        let refusals = [
+            document().into_session().err(),
+            document().into_outcome().err(),
+            document().into_event().err(),
+        ];
+        for refused in refusals.into_iter().flatten() {
+            prop_assert_eq!(refused.status, 400);
+            let named = refused.message.split([' ', '.']).next().unwrap();
+            prop_assert!(named.chars().all(char::is_alphanumeric), "{}", refused.message);
+        }
+    }
 }
