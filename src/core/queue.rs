@@ -323,7 +323,9 @@ impl Queue {
     /// Gives requests up, oldest first, until the bounds hold again.
     fn shed(&mut self, now: Instant) {
         if self.items <= self.limits.max_items && self.bytes <= self.limits.max_bytes {
-            if self.items <= self.limits.max_items / 2 {
+            let half = |bound: usize| bound / 2;
+            if self.items <= half(self.limits.max_items) && self.bytes <= half(self.limits.max_bytes)
+            {
                 self.overflowing = false;
             }
             return;

@@ -58,6 +58,10 @@ mod core_module {
     use super::pending::Pending;
     #[pymodule_export]
     use super::pricing::known_cost;
+    #[pymodule_export]
+    use super::server::{
+        LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
+    };
 
     /// Version of the package.
     #[pymodule_export]

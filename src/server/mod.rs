@@ -1,1 +1,34 @@
-//! The local server behind `sentrial dev`.
+//! The local server behind `sentrial dev`: the documented API on loopback, kept in one `SQLite` file.
+//!
+//! ```text
+//! serve    binds, accepts, stops                     keys       a key: made, hashed, masked
+//!   │                                          ──►  connection  JSON even for what is not HTTP
+//! app      routes, 404/405, panics                   answer     status and JSON body, errors
+//!   │
+//! routes   one request → one `Write` or `Read`  ──►  request    headers and body of one request
+//!   │                                                validate   fields of a JSON body
+//! database threads that own a `Store`; group commit
+//!   │
+//! store    the only place naming `SQLite`         ──►  view       stored rows as JSON
+//! ```
+//!
+//! The command line uses [`store::Store`] directly: listing sessions or revoking a key needs no
+//! running server, and a running one sees the change with its next request.
+
+mod answer;
+mod app;
+mod connection;
+mod database;
+pub mod keys;
+mod request;
+mod routes;
+mod serve;
+pub mod store;
+pub mod timestamp;
+mod validate;
+pub mod view;
+
+pub use serve::{Server, ServerError, ServerOptions};
+
+#[cfg(test)]
+mod tests;
