@@ -161,7 +161,12 @@ impl Process {
     #[must_use]
     pub fn begin_flush(&self) -> Marks {
         let clients = self.with_clients(|clients| clients.clone());
-        Marks(clients.into_iter().map(|client| (client.begin_flush(), client)).collect())
+        Marks(
+            clients
+                .into_iter()
+                .map(|client| (client.begin_flush(), client))
+                .collect(),
+        )
     }
 
     /// The patience of the most patient client that has something to deliver.
@@ -378,6 +383,8 @@ impl Marks {
     /// Is all of it settled, but for clients whose delivery is broken?
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.0.iter().all(|(mark, client)| client.is_settled(*mark) || client.is_broken())
+        self.0
+            .iter()
+            .all(|(mark, client)| client.is_settled(*mark) || client.is_broken())
     }
 }

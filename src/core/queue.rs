@@ -324,7 +324,8 @@ impl Queue {
     fn shed(&mut self, now: Instant) {
         if self.items <= self.limits.max_items && self.bytes <= self.limits.max_bytes {
             let half = |bound: usize| bound / 2;
-            if self.items <= half(self.limits.max_items) && self.bytes <= half(self.limits.max_bytes)
+            if self.items <= half(self.limits.max_items)
+                && self.bytes <= half(self.limits.max_bytes)
             {
                 self.overflowing = false;
             }

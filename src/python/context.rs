@@ -44,12 +44,17 @@ impl Chain {
     }
 
     fn head(self, py: Python<'_>) -> Option<Bound<'_, Node>> {
-        let value = self.variable(py).ok()?.call_method0(intern!(py, "get")).ok()?;
+        let value = self
+            .variable(py)
+            .ok()?
+            .call_method0(intern!(py, "get"))
+            .ok()?;
         value.cast_into::<Node>().ok()
     }
 
     fn set(self, py: Python<'_>, node: Option<&Bound<'_, Node>>) -> PyResult<()> {
-        self.variable(py)?.call_method1(intern!(py, "set"), (node,))?;
+        self.variable(py)?
+            .call_method1(intern!(py, "set"), (node,))?;
         Ok(())
     }
 }
@@ -101,18 +106,22 @@ impl Node {
 
     fn client<'py>(&self, py: Python<'py>) -> Option<Bound<'py, SentrialClient>> {
         match &self.owner {
-            Owner::Weak(weak) => {
-                weak.bind(py).upgrade().and_then(|client| client.cast_into().ok())
-            }
+            Owner::Weak(weak) => weak
+                .bind(py)
+                .upgrade()
+                .and_then(|client| client.cast_into().ok()),
             Owner::Strong(client) => Some(client.bind(py).clone()),
             Owner::Nobody => None,
         }
     }
 }
 
-fn walk<'py>(py: Python<'py>, chain: Chain) -> impl Iterator<Item = Bound<'py, Node>> {
+fn walk(py: Python<'_>, chain: Chain) -> impl Iterator<Item = Bound<'_, Node>> {
     std::iter::successors(chain.head(py), move |node| {
-        node.get().parent.as_ref().map(|parent| parent.bind(py).clone())
+        node.get()
+            .parent
+            .as_ref()
+            .map(|parent| parent.bind(py).clone())
     })
 }
 
@@ -185,7 +194,9 @@ pub(crate) fn clear(py: Python<'_>) -> PyResult<()> {
 
 /// A session has finished: chains of this context begin with what is still live.
 pub(crate) fn leave(py: Python<'_>) -> PyResult<()> {
-    let Some(head) = Chain::Session.head(py) else { return Ok(()) };
+    let Some(head) = Chain::Session.head(py) else {
+        return Ok(());
+    };
     let live = walk(py, Chain::Session).find(|node| {
         let node = node.get();
         node.live().is_some() || (node.id.is_some() && node.record.strong_count() == 0)
@@ -232,7 +243,10 @@ fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_
         !replaced && (node.live().is_some() || node.anonymous.is_some())
     };
     let first = walk(py, chain).find(keep);
-    if first.as_ref().is_none_or(|node| node.get().depth < MAX_DEPTH) {
+    if first
+        .as_ref()
+        .is_none_or(|node| node.get().depth < MAX_DEPTH)
+    {
         return Ok(first);
     }
     let kept: Vec<_> = walk(py, chain).filter(keep).take(MAX_DEPTH / 2).collect();
@@ -267,7 +281,9 @@ enum Holder<'py> {
 
 fn holder(py: Python<'_>, client: u64) -> Option<Holder<'_>> {
     let ours = |node: &Bound<'_, Node>| node.get().client_number == client;
-    let live = walk(py, Chain::State).filter(ours).find_map(|node| node.get().live());
+    let live = walk(py, Chain::State)
+        .filter(ours)
+        .find_map(|node| node.get().live());
     if let Some(record) = live {
         return Some(Holder::Record(record));
     }
@@ -275,7 +291,9 @@ fn holder(py: Python<'_>, client: u64) -> Option<Holder<'_>> {
         let node = node.get();
         let anonymous = node.anonymous.as_ref().map(|dict| dict.bind(py).clone());
         let finished = node.record.upgrade().filter(|record| record.is_finished());
-        anonymous.map(Holder::Anonymous).or(finished.map(Holder::Record))
+        anonymous
+            .map(Holder::Anonymous)
+            .or(finished.map(Holder::Record))
     })
 }
 
@@ -313,10 +331,7 @@ pub(crate) fn replace_state<'py>(
     }
 }
 
-fn anonymous<'py>(
-    client: &Bound<'py, SentrialClient>,
-    state: Bound<'py, PyDict>,
-) -> PyResult<()> {
+fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>) -> PyResult<()> {
     let py = client.py();
     let number = client.get().inner().number;
     let parent = needed(py, Chain::State, number)?;

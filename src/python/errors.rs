@@ -42,7 +42,10 @@ fn api_error<'py>(py: Python<'py>, api: &ApiError) -> PyResult<Bound<'py, PyAny>
     kwargs.set_item("message", &api.message)?;
     kwargs.set_item("body", PyBytes::new(py, &api.body))?;
     kwargs.set_item("request_id", api.request_id.as_deref())?;
-    kwargs.set_item("retry_after", api.retry_after.map(|after| after.as_secs_f64()))?;
+    kwargs.set_item(
+        "retry_after",
+        api.retry_after.map(|after| after.as_secs_f64()),
+    )?;
     class(py, "from_status")?.call((api.status,), Some(&kwargs))
 }
 

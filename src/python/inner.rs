@@ -63,12 +63,19 @@ impl Inner {
     /// An empty body, sized like the last one.
     pub(crate) fn payload(&self) -> Payload {
         let capacity = self.hint.load(Ordering::Relaxed);
-        Payload::new(capacity, self.core.settings().options.max_event_bytes, self.withhold)
+        Payload::new(
+            capacity,
+            self.core.settings().options.max_event_bytes,
+            self.withhold,
+        )
     }
 
     /// Remembers the size of a body for the next one, and gives back what was reserved too much.
     fn fitted(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        self.hint.store((bytes.len() + bytes.len() / 8).min(MAX_HINT), Ordering::Relaxed);
+        self.hint.store(
+            (bytes.len() + bytes.len() / 8).min(MAX_HINT),
+            Ordering::Relaxed,
+        );
         if bytes.capacity() > bytes.len() * 2 + 1024 {
             bytes.shrink_to_fit();
         }
@@ -84,7 +91,11 @@ impl Inner {
     ) -> PyResult<Py<PyAny>> {
         let session = Arc::clone(&record.session);
         let tail = self.fitted(payload.tail());
-        let body = Body::Led { field: "sessionId", session: Arc::clone(&session), tail };
+        let body = Body::Led {
+            field: "sessionId",
+            session: Arc::clone(&session),
+            tail,
+        };
         self.deliver(py, Kind::Event, session, body)
     }
 
@@ -102,7 +113,8 @@ impl Inner {
 
     /// Queues the creation of a session; the answer can be waited for.
     pub(crate) fn create(&self, session: &Arc<Session>, body: Body) -> Option<Arc<Receipt>> {
-        self.core.submit(Kind::Create, Arc::clone(session), body, true)
+        self.core
+            .submit(Kind::Create, Arc::clone(session), body, true)
     }
 
     fn deliver(
@@ -133,8 +145,7 @@ impl Inner {
     /// Waits for the answer of an immediate call.
     fn result(&self, py: Python<'_>, receipt: &Receipt) -> PyResult<Py<PyAny>> {
         let state = self.core.state();
-        let outcome =
-            wait_for(py, state.process(), || None, || receipt.outcome().cloned())?;
+        let outcome = wait_for(py, state.process(), || None, || receipt.outcome().cloned())?;
         match outcome {
             Some(Outcome::Answer(body)) => Ok(pending::decode(py, &body)?.into_any().unbind()),
             Some(Outcome::Failed(error)) if !self.fail_silently => {
@@ -201,9 +212,14 @@ impl Inner {
         id: Option<&Bound<'_, PyAny>>,
     ) -> Result<Arc<SessionRecord>, ConfigError> {
         let wrong = |what: &str| {
-            Err(ConfigError::new("session_id", format!("{what}; pass the id of a session")))
+            Err(ConfigError::new(
+                "session_id",
+                format!("{what}; pass the id of a session"),
+            ))
         };
-        let Some(id) = id else { return wrong("is None") };
+        let Some(id) = id else {
+            return wrong("is None");
+        };
         if let Ok(text) = id.cast::<PyString>() {
             return match text.to_str() {
                 Ok("") => wrong("is empty"),
@@ -218,9 +234,9 @@ impl Inner {
     }
 
     /// The outcome of a call: what went wrong in it never leaves a silent client.
-    pub(crate) fn guard<'py, T>(
+    pub(crate) fn guard<T>(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         fallback: impl FnOnce() -> T,
         call: impl FnOnce() -> Result<T, CallError>,
     ) -> PyResult<T> {

@@ -70,7 +70,10 @@ impl<'py> Call<'_, 'py> {
             duration_ms: self.duration_ms,
             status: None,
             cost_unknown: known.is_none(),
-            common: Common { metadata: Some(metadata.as_any()), ..Common::default() },
+            common: Common {
+                metadata: Some(metadata.as_any()),
+                ..Common::default()
+            },
         })
     }
 
@@ -78,7 +81,9 @@ impl<'py> Call<'_, 'py> {
         if let Some(provider) = self.provider {
             return lossy(provider).into_owned();
         }
-        let by_table = PROVIDERS.iter().find(|p| pricing::known(p, model, 0.0, 0.0).is_some());
+        let by_table = PROVIDERS
+            .iter()
+            .find(|p| pricing::known(p, model, 0.0, 0.0).is_some());
         by_table.map_or_else(|| "unknown".to_owned(), |provider| (*provider).to_owned())
     }
 }

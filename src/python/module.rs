@@ -36,7 +36,9 @@ impl CurrentSession {
     #[getter]
     fn session_id(&self, py: Python<'_>) -> PyResult<Option<String>> {
         let inner = self.client.bind(py).get().inner();
-        Ok(inner.id_of(py, &self.record.session, None)?.map(|id| id.to_string()))
+        Ok(inner
+            .id_of(py, &self.record.session, None)?
+            .map(|id| id.to_string()))
     }
 
     /// See `SentrialClient.track_tool_call`.
@@ -61,7 +63,10 @@ impl CurrentSession {
                 duration_ms: None,
                 status: None,
                 cost_unknown: false,
-                common: Common { metadata, ..Common::default() },
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
             })
         })
     }
@@ -83,7 +88,10 @@ impl CurrentSession {
                 kind: error_type,
                 tool_name,
                 stack_trace,
-                common: Common { metadata, ..Common::default() },
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
             })
         })
     }
@@ -101,10 +109,17 @@ impl CurrentSession {
             inner.core.count_disabled();
             return Ok(());
         }
-        inner.guard(py, || (), || {
-            f(Target { client, record: Arc::clone(&self.record) })?;
-            Ok::<_, CallError>(())
-        })
+        inner.guard(
+            py,
+            || (),
+            || {
+                f(Target {
+                    client,
+                    record: Arc::clone(&self.record),
+                })?;
+                Ok::<_, CallError>(())
+            },
+        )
     }
 }
 
@@ -115,7 +130,9 @@ pub(crate) fn current_session<'py>(
     py: Python<'py>,
     default: &Bound<'py, PyAny>,
 ) -> PyResult<Option<CurrentSession>> {
-    let Some(current) = context::current(py) else { return Ok(None) };
+    let Some(current) = context::current(py) else {
+        return Ok(None);
+    };
     let client = match current.client {
         Some(client) => client,
         None => match default.call0()?.cast_into::<SentrialClient>() {
@@ -128,19 +145,26 @@ pub(crate) fn current_session<'py>(
         (None, Some(id)) => client.get().inner().registry.get(&id),
         (None, None) => return Ok(None),
     };
-    Ok(Some(CurrentSession { client: client.unbind(), record }))
+    Ok(Some(CurrentSession {
+        client: client.unbind(),
+        record,
+    }))
 }
 
 /// The client of the current session, if it has one.
 #[pyfunction]
 pub(crate) fn context_client(py: Python<'_>) -> Option<Py<SentrialClient>> {
-    context::current(py).and_then(|current| current.client).map(Bound::unbind)
+    context::current(py)
+        .and_then(|current| current.client)
+        .map(Bound::unbind)
 }
 
 /// The id of the current session; waits for it. None outside of a session.
 #[pyfunction]
 pub(crate) fn get_session_context(py: Python<'_>) -> PyResult<Option<String>> {
-    let Some(current) = context::current(py) else { return Ok(None) };
+    let Some(current) = context::current(py) else {
+        return Ok(None);
+    };
     match (current.record, current.client) {
         (Some(record), Some(client)) => {
             let inner = client.get().inner();
@@ -159,10 +183,12 @@ pub(crate) fn set_session_context(
     session_id: Option<&Bound<'_, PyAny>>,
     client: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let id = session_id.map(|id| id.cast::<PyString>().map_or_else(
-        |_| id.to_string(),
-        |text| text.to_string_lossy().into_owned(),
-    ));
+    let id = session_id.map(|id| {
+        id.cast::<PyString>().map_or_else(
+            |_| id.to_string(),
+            |text| text.to_string_lossy().into_owned(),
+        )
+    });
     let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
     context::set(py, id.as_deref(), client)
 }
@@ -205,12 +231,21 @@ pub(crate) fn after_fork_in_child() {
 /// Delivers what all clients have queued, at most `timeout` seconds.
 #[pyfunction]
 pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
-    let Some(process) = Process::existing() else { return Ok(()) };
-    let timeout = if timeout.is_finite() { timeout.clamp(0.0, 31_536_000.0) } else { 30.0 };
+    let Some(process) = Process::existing() else {
+        return Ok(());
+    };
+    let timeout = if timeout.is_finite() {
+        timeout.clamp(0.0, 31_536_000.0)
+    } else {
+        30.0
+    };
     let marks = process.begin_flush();
-    wait_for(py, &process, after(Duration::from_secs_f64(timeout)), || {
-        marks.is_settled().then_some(())
-    })?;
+    wait_for(
+        py,
+        &process,
+        after(Duration::from_secs_f64(timeout)),
+        || marks.is_settled().then_some(()),
+    )?;
     log::drain(py);
     Ok(())
 }
@@ -218,10 +253,18 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 /// The end of the process: one deadline for all clients; what is left is given up, with one line.
 #[pyfunction]
 pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
-    let Some(process) = Process::existing() else { return Ok(()) };
+    let Some(process) = Process::existing() else {
+        return Ok(());
+    };
     process.hurry();
     let started = Instant::now();
-    let until = || Some(process.exit_patience().deadline(started, process.last_success()));
+    let until = || {
+        Some(
+            process
+                .exit_patience()
+                .deadline(started, process.last_success()),
+        )
+    };
     let done = wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
     let _ = done;
     let left = process.abandon_all();
@@ -245,10 +288,7 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
 
 /// Shows the state of a session this client has created, in the calling context.
 #[pyfunction]
-pub(crate) fn enter_state(
-    client: &Bound<'_, SentrialClient>,
-    session_id: &str,
-) -> PyResult<()> {
+pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) -> PyResult<()> {
     let record = client.get().inner().registry.get(session_id);
     context::created(client, &record)
 }

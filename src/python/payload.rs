@@ -24,7 +24,12 @@ impl Payload {
     pub(crate) fn new(capacity: usize, max_bytes: usize, withhold: bool) -> Self {
         let large = max_bytes / 3;
         let out = Vec::with_capacity(capacity);
-        Self { out, budget: Budget::new(large), large, withhold }
+        Self {
+            out,
+            budget: Budget::new(large),
+            large,
+            withhold,
+        }
     }
 
     pub(crate) fn budget(&mut self) -> (&mut Vec<u8>, &mut Budget) {
@@ -154,7 +159,9 @@ impl Payload {
         if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
             self.key("toolError");
             self.out.extend_from_slice(b"{\"message\":");
-            let message = error.str().unwrap_or_else(|_| PyString::new(error.py(), ""));
+            let message = error
+                .str()
+                .unwrap_or_else(|_| PyString::new(error.py(), ""));
             write_value(message.as_any(), &mut self.out, &mut self.budget)?;
             self.out.extend_from_slice(b",\"type\":");
             let name = error.get_type().name()?;
@@ -177,8 +184,10 @@ impl Payload {
                 None => Ok(()),
             };
         }
-        let Some((py, merged)) =
-            extra.iter().find_map(|(_, v)| *v).map(|v| (v.py(), merged(v.py(), metadata)))
+        let Some((py, merged)) = extra
+            .iter()
+            .find_map(|(_, v)| *v)
+            .map(|v| (v.py(), merged(v.py(), metadata)))
         else {
             return Ok(());
         };
@@ -188,7 +197,8 @@ impl Payload {
                 merged.set_item(PyString::intern(py, name), value)?;
             }
         }
-        self.object("metadata", Some(merged.as_any()), "value").map(drop)
+        self.object("metadata", Some(merged.as_any()), "value")
+            .map(drop)
     }
 
     /// Closes the object: the tail of a body that begins with a session id.
@@ -215,7 +225,9 @@ pub(crate) fn merged<'py>(
     py: Python<'py>,
     metadata: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let Some(metadata) = metadata else { return Ok(PyDict::new(py)) };
+    let Some(metadata) = metadata else {
+        return Ok(PyDict::new(py));
+    };
     if let Ok(dict) = metadata.cast::<PyDict>() {
         return dict.copy();
     }

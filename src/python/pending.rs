@@ -33,7 +33,11 @@ impl Pending {
         let process = self.client.process();
         let ready = || {
             let stop = || !self.receipt.is_ours() || self.client.is_broken();
-            self.receipt.outcome().cloned().map(Some).or_else(|| stop().then_some(None))
+            self.receipt
+                .outcome()
+                .cloned()
+                .map(Some)
+                .or_else(|| stop().then_some(None))
         };
         let outcome = wait_for(py, process, after(self.wait_timeout), ready)?.flatten();
         log::drain(py);
@@ -42,7 +46,10 @@ impl Pending {
 
     /// The server's data if the request has ended, without waiting; else None.
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.receipt.outcome().map(|outcome| data(py, outcome)).transpose()
+        self.receipt
+            .outcome()
+            .map(|outcome| data(py, outcome))
+            .transpose()
     }
 
     /// Whether waiting is pointless for now: the server is down, the key refused, or the request
@@ -68,12 +75,15 @@ fn data<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyDict>>
 
 /// An answer as a dict: empty unless it is a JSON object.
 pub(crate) fn decode<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyDict>> {
-    if body.first().is_none() {
+    if body.is_empty() {
         return Ok(PyDict::new(py));
     }
     let loads = py.import("json")?.getattr("loads")?;
     let value = loads.call1((PyBytes::new(py, body),));
-    Ok(value.ok().and_then(|value| value.cast_into().ok()).unwrap_or_else(|| PyDict::new(py)))
+    Ok(value
+        .ok()
+        .and_then(|value| value.cast_into().ok())
+        .unwrap_or_else(|| PyDict::new(py)))
 }
 
 /// A lazy receipt: a dict that asks for the answer when it is first read.
@@ -85,7 +95,11 @@ pub(crate) fn receipt(
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let class = CLASS.import(py, "sentrial._receipt", "Receipt")?;
     let wait_timeout = client.settings().options.wait_timeout;
-    let pending = Pending { receipt, client: client.state(), wait_timeout };
+    let pending = Pending {
+        receipt,
+        client: client.state(),
+        wait_timeout,
+    };
     let unread = PyDict::new(py);
     unread.set_item(pyo3::intern!(py, KEY), Bound::new(py, pending)?)?;
     Ok(class.call1((unread,))?.unbind())

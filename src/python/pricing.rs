@@ -17,10 +17,18 @@ pub(crate) fn cost(
     output_tokens: f64,
 ) -> PyResult<f64> {
     let model = model.cast::<PyString>().map_err(|_| {
-        let kind = model.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
+        let kind = model
+            .get_type()
+            .name()
+            .map_or_else(|_| String::new(), |n| n.to_string());
         PyAttributeError::new_err(format!("'{kind}' object has no attribute 'startswith'"))
     })?;
-    let known = known(provider, &model.to_string_lossy(), input_tokens, output_tokens);
+    let known = known(
+        provider,
+        &model.to_string_lossy(),
+        input_tokens,
+        output_tokens,
+    );
     Ok(known.unwrap_or(0.0))
 }
 

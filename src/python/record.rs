@@ -31,7 +31,9 @@ impl Sum {
         if amount > 0.0 && amount.is_finite() {
             let add = |bits| Some((f64::from_bits(bits) + amount).to_bits());
             // The closure never returns None.
-            let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+            let _ = self
+                .0
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
         }
     }
 
@@ -84,7 +86,10 @@ impl SessionRecord {
     }
 
     pub(crate) fn state<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
-        self.state.load().as_ref().map(|state| state.bind(py).clone())
+        self.state
+            .load()
+            .as_ref()
+            .map(|state| state.bind(py).clone())
     }
 
     pub(crate) fn set_state(&self, state: Bound<'_, PyDict>) {
@@ -154,13 +159,18 @@ struct Page {
 
 impl Page {
     fn new(book: Book) -> Self {
-        Self { pid: std::process::id(), book: Mutex::new(book) }
+        Self {
+            pid: std::process::id(),
+            book: Mutex::new(book),
+        }
     }
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { page: ArcSwap::from_pointee(Page::new(Book::default())) }
+        Self {
+            page: ArcSwap::from_pointee(Page::new(Book::default())),
+        }
     }
 
     /// The page of this process. A forked child copies what the parent knew unless the parent's
@@ -170,8 +180,14 @@ impl Registry {
         if seen.pid == std::process::id() {
             return Arc::clone(&seen);
         }
-        let known = seen.book.try_lock().map_or_else(|_| HashMap::new(), |b| b.by_id.clone());
-        let fresh = Arc::new(Page::new(Book { by_id: known, ..Book::default() }));
+        let known = seen
+            .book
+            .try_lock()
+            .map_or_else(|_| HashMap::new(), |b| b.by_id.clone());
+        let fresh = Arc::new(Page::new(Book {
+            by_id: known,
+            ..Book::default()
+        }));
         let previous = self.page.compare_and_swap(&seen, Arc::clone(&fresh));
         if Arc::ptr_eq(&previous, &seen) {
             std::mem::forget(Arc::clone(&seen));
@@ -226,7 +242,9 @@ impl Book {
     /// Ids that have arrived since the last look.
     fn name_the_unborn(&mut self) {
         for weak in std::mem::take(&mut self.unborn) {
-            let Some(record) = weak.upgrade() else { continue };
+            let Some(record) = weak.upgrade() else {
+                continue;
+            };
             match record.session.identity() {
                 Identity::Known(id) => self.insert(&id, Entry::Lent(weak)),
                 Identity::Pending => self.unborn.push(weak),
@@ -246,7 +264,8 @@ impl Book {
     fn tidy(&mut self) {
         let now = now_ms();
         self.unborn.retain(|weak| weak.strong_count() > 0);
-        self.by_id.retain(|_, entry| entry.get().is_some_and(|record| !record.is_stale(now)));
+        self.by_id
+            .retain(|_, entry| entry.get().is_some_and(|record| !record.is_stale(now)));
         if self.by_id.len() <= CAPACITY {
             return;
         }

@@ -44,13 +44,18 @@ impl NewSession<'_, '_> {
         let mut payload = inner.payload();
         let name = text(self.name);
         payload.value("name", &name)?;
-        payload.value("agentName", &self.agent_name.map_or_else(|| name.clone(), text))?;
+        payload.value(
+            "agentName",
+            &self.agent_name.map_or_else(|| name.clone(), text),
+        )?;
         match self.user_id {
             Some(user) => payload.value("userId", &text(user))?,
             None => payload.text("userId", "anonymous"),
         }
         match self.metadata {
-            Some(metadata) => payload.object("metadata", Some(metadata), "value").map(drop)?,
+            Some(metadata) => payload
+                .object("metadata", Some(metadata), "value")
+                .map(drop)?,
             None => payload.raw("metadata", b"null"),
         }
         if let Parent::Id(id) = self.parent {
@@ -82,6 +87,7 @@ fn text<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
 }
 
 /// The arguments of `complete_session` and `finish`.
+#[expect(clippy::struct_field_names, reason = "the documented names")]
 pub(crate) struct Completion<'a, 'py> {
     pub(crate) success: Arg<'a, 'py>,
     pub(crate) status: Arg<'a, 'py>,
@@ -110,7 +116,9 @@ pub(crate) fn complete(
     let py = client.py();
     let inner = client.get().inner();
     let mut payload = inner.payload();
-    let success = done.success.is_some_and(|value| value.is_truthy().unwrap_or(false));
+    let success = done
+        .success
+        .is_some_and(|value| value.is_truthy().unwrap_or(false));
     match done.status {
         Some(status) => payload.value("status", status)?,
         None => payload.text("status", if success { "completed" } else { "failed" }),
@@ -130,9 +138,24 @@ pub(crate) fn complete(
             Ok(())
         }
     };
-    figure("estimatedCost", done.estimated_cost, totals.cost.take(), false)?;
-    figure("promptTokens", done.prompt_tokens, totals.prompt.take(), true)?;
-    figure("completionTokens", done.completion_tokens, totals.completion.take(), true)?;
+    figure(
+        "estimatedCost",
+        done.estimated_cost,
+        totals.cost.take(),
+        false,
+    )?;
+    figure(
+        "promptTokens",
+        done.prompt_tokens,
+        totals.prompt.take(),
+        true,
+    )?;
+    figure(
+        "completionTokens",
+        done.completion_tokens,
+        totals.completion.take(),
+        true,
+    )?;
     figure("totalTokens", done.total_tokens, totals.tokens.take(), true)?;
     payload.some("customMetrics", done.custom_metrics)?;
     match (done.duration_ms, done.elapsed_ms) {
@@ -167,9 +190,10 @@ pub(crate) fn update(
 
 /// The documented name of an interaction's session: `event:` and the start of the event id.
 pub(crate) fn interaction_name(event: &str, event_id: &str) -> String {
-    let short = event_id.char_indices().nth(8).map_or(event_id, |(end, _)| {
-        event_id.get(..end).unwrap_or(event_id)
-    });
+    let short = event_id
+        .char_indices()
+        .nth(8)
+        .map_or(event_id, |(end, _)| event_id.get(..end).unwrap_or(event_id));
     format!("{event}:{short}")
 }
 
@@ -177,8 +201,8 @@ pub(crate) fn interaction_name(event: &str, event_id: &str) -> String {
 pub(crate) fn lossy<'a>(value: &'a Bound<'_, PyAny>) -> Cow<'a, str> {
     match value.cast::<PyString>() {
         Ok(text) => text.to_string_lossy(),
-        Err(_) => value
-            .str()
-            .map_or(Cow::Borrowed(""), |text| Cow::Owned(text.to_string_lossy().into_owned())),
+        Err(_) => value.str().map_or(Cow::Borrowed(""), |text| {
+            Cow::Owned(text.to_string_lossy().into_owned())
+        }),
     }
 }

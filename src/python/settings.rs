@@ -58,7 +58,12 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
     warnings.extend(warning);
     let disabled = env.disabled();
     let key = given(args.api_key).or_else(|| env.var("SENTRIAL_API_KEY"));
-    let key = match key.as_deref().map(ApiKey::parse).transpose().map_err(fail)? {
+    let key = match key
+        .as_deref()
+        .map(ApiKey::parse)
+        .transpose()
+        .map_err(fail)?
+    {
         Some((key, warning)) => {
             warnings.extend(warning);
             Some(key)
@@ -90,12 +95,23 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         Batching::Unset if wanted == Some(DeliveryMode::Immediate) => (Mode::Immediate, None),
         Batching::Unset => (Mode::Background, None),
     };
-    let settings = Settings { url: Arc::new(url), options, mode, batch, debug: env.debug() };
+    let settings = Settings {
+        url: Arc::new(url),
+        options,
+        mode,
+        batch,
+        debug: env.debug(),
+    };
     for warning in warnings.iter().filter(|_| !disabled) {
         log::warn(py, warning);
     }
     let off = disabled || keyless;
-    Ok(Inner::new(Client::new(settings, key), args.fail_silently, off, args.withhold))
+    Ok(Inner::new(
+        Client::new(settings, key),
+        args.fail_silently,
+        off,
+        args.withhold,
+    ))
 }
 
 /// What a client is before its `__init__` has run: every call is a no-op.
@@ -110,9 +126,15 @@ pub(crate) fn idle(py: Python<'_>) -> PyResult<Arc<Inner>> {
             batch: None,
             debug: false,
         };
-        Ok::<_, ConfigError>(Arc::new(Inner::new(Client::new(settings, None), true, true, false)))
+        Ok::<_, ConfigError>(Arc::new(Inner::new(
+            Client::new(settings, None),
+            true,
+            true,
+            false,
+        )))
     });
-    idle.cloned().map_err(|error| errors::configuration(py, &error))
+    idle.cloned()
+        .map_err(|error| errors::configuration(py, &error))
 }
 
 fn looks_like_a_key(text: &str) -> bool {
@@ -135,7 +157,9 @@ impl From<PyErr> for BatchingError {
 }
 
 fn batching(value: Option<&Bound<'_, PyAny>>) -> Result<Batching, BatchingError> {
-    let Some(value) = value else { return Ok(Batching::Unset) };
+    let Some(value) = value else {
+        return Ok(Batching::Unset);
+    };
     if let Ok(switch) = value.cast::<PyBool>() {
         return Ok(if switch.is_true() {
             Batching::On(BatchOptions::default())
@@ -164,11 +188,17 @@ fn batching(value: Option<&Bound<'_, PyAny>>) -> Result<Batching, BatchingError>
     }
     let number = |name: &'static str, value: Option<Bound<'_, PyAny>>| {
         let wrong = || ConfigError::new(name, "is not a number; pass one");
-        value.ok_or_else(wrong)?.extract::<f64>().map_err(|_| wrong())
+        value
+            .ok_or_else(wrong)?
+            .extract::<f64>()
+            .map_err(|_| wrong())
     };
     let whole = |name: &'static str, value: Option<Bound<'_, PyAny>>| {
         let wrong = || ConfigError::new(name, "is not a whole number; pass one");
-        value.ok_or_else(wrong)?.extract::<i64>().map_err(|_| wrong())
+        value
+            .ok_or_else(wrong)?
+            .extract::<i64>()
+            .map_err(|_| wrong())
     };
     let resolved = (|| {
         BatchOptions::resolve(&BatchArgs {
@@ -193,7 +223,11 @@ pub(crate) fn seconds(
     let Some(value) = value else { return Ok(None) };
     match value.extract::<f64>() {
         Ok(seconds) if !value.is_instance_of::<PyBool>() => Ok(Some(seconds)),
-        _ => Err(wrong(py, name, "is not a number; pass seconds, for example 5.0")),
+        _ => Err(wrong(
+            py,
+            name,
+            "is not a number; pass seconds, for example 5.0",
+        )),
     }
 }
 
@@ -206,7 +240,11 @@ pub(crate) fn whole(
     let Some(value) = value else { return Ok(None) };
     match value.extract::<i64>() {
         Ok(number) if !value.is_instance_of::<PyBool>() => Ok(Some(number)),
-        _ => Err(wrong(py, name, "is not a whole number; pass one, for example 3")),
+        _ => Err(wrong(
+            py,
+            name,
+            "is not a whole number; pass one, for example 3",
+        )),
     }
 }
 
@@ -225,7 +263,9 @@ pub(crate) fn path(
 
 /// `pii=`: None and False as they are, True and a dict as a `PiiConfig`.
 pub(crate) fn pii(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
-    let Some(value) = value else { return Ok(py.None()) };
+    let Some(value) = value else {
+        return Ok(py.None());
+    };
     let class = || py.import("sentrial.redact")?.getattr("PiiConfig");
     if let Ok(switch) = value.cast::<PyBool>() {
         if !switch.is_true() {
@@ -235,7 +275,9 @@ pub(crate) fn pii(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<
         kwargs.set_item("enabled", true)?;
         return Ok(class()?.call((), Some(&kwargs))?.unbind());
     }
-    let Ok(dict) = value.cast::<PyDict>() else { return Ok(value.clone().unbind()) };
+    let Ok(dict) = value.cast::<PyDict>() else {
+        return Ok(value.clone().unbind());
+    };
     let kwargs = PyDict::new(py);
     kwargs.set_item("enabled", true)?;
     for (key, value) in dict {

@@ -61,12 +61,7 @@ fn write_key(key: &Bound<'_, PyAny>, out: &mut Vec<u8>, budget: &mut Budget) -> 
 }
 
 /// Replaces values, oldest first, until the whole is small enough.
-fn shorten(
-    out: &mut Vec<u8>,
-    start: usize,
-    values: &[std::ops::Range<usize>],
-    max_bytes: usize,
-) {
+fn shorten(out: &mut Vec<u8>, start: usize, values: &[std::ops::Range<usize>], max_bytes: usize) {
     let full = out.split_off(start);
     let mut size = full.len();
     let mut copied = 0;

@@ -19,24 +19,37 @@ pub(crate) fn of_client<'py>(py: Python<'py>, inner: &Inner) -> PyResult<Bound<'
     let last_error = queue.last_error().map(ToOwned::to_owned);
     // Building Python objects may run the garbage collector, and with it our own code.
     drop(queue);
-    let stats = of_counters(py, &counters)?;
-    stats.set_item("in_flight", in_flight)?;
-    stats.set_item("queued_bytes", queued_bytes)?;
-    stats.set_item("state", if inner.off { "disabled" } else { health.as_str() })?;
-    stats.set_item("last_error", last_error)?;
-    Ok(stats)
+    let ledger = of_counters(py, &counters)?;
+    ledger.set_item("in_flight", in_flight)?;
+    ledger.set_item("queued_bytes", queued_bytes)?;
+    ledger.set_item(
+        "state",
+        if inner.off {
+            "disabled"
+        } else {
+            health.as_str()
+        },
+    )?;
+    ledger.set_item("last_error", last_error)?;
+    Ok(ledger)
 }
 
 /// The sum over all clients of this process.
 pub(crate) fn of_process(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let counters = Process::existing().map(|process| process.counters()).unwrap_or_default();
+    let counters = Process::existing()
+        .map(|process| process.counters())
+        .unwrap_or_default();
     of_counters(py, &counters)
 }
 
 fn of_counters<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'py, PyDict>> {
     let dropped = PyDict::new(py);
     for reason in DropReason::ALL {
-        let count = counters.dropped.get(reason.index()).copied().unwrap_or_default();
+        let count = counters
+            .dropped
+            .get(reason.index())
+            .copied()
+            .unwrap_or_default();
         if count > 0 {
             dropped.set_item(reason.as_str(), count)?;
         }

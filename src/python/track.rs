@@ -127,8 +127,11 @@ impl<'py> Target<'_, 'py> {
         let name = call.name.str()?;
         let key = PyString::new(py, &format!("{}_result", name.to_string_lossy()));
         state.set_item(&key, call.output)?;
-        let json = self.stored_json(&payload, call, output);
-        let known = json.as_deref().map(|json| Known { key: key.as_any(), json });
+        let json = stored_json(&payload, call, output);
+        let known = json.as_deref().map(|json| Known {
+            key: key.as_any(),
+            json,
+        });
         self.snapshot(&mut payload, "stateAfter", &state, known.as_ref())?;
 
         let cost = finite(call.cost);
@@ -136,8 +139,10 @@ impl<'py> Target<'_, 'py> {
         if let Some(error) = call.error {
             payload.error(error)?;
         }
-        self.tokens(&mut payload, call.tokens)?;
-        let unknown = call.cost_unknown.then(|| pyo3::types::PyBool::new(py, true));
+        payload.some("tokenCount", call.tokens)?;
+        let unknown = call
+            .cost_unknown
+            .then(|| pyo3::types::PyBool::new(py, true));
         let extra = [
             ("duration_ms", call.duration_ms),
             ("status", call.status),
@@ -147,23 +152,12 @@ impl<'py> Target<'_, 'py> {
         self.sum(cost, finite(call.tokens));
         self.tokens_of_output(call.output);
         if call.cost_unknown {
-            self.record.totals.cost_unknown.store(true, Ordering::Relaxed);
+            self.record
+                .totals
+                .cost_unknown
+                .store(true, Ordering::Relaxed);
         }
         self.send(payload)
-    }
-
-    /// The JSON of the output as it stands in the state: without the wrapper of a non-object.
-    fn stored_json(
-        &self,
-        payload: &Payload,
-        call: &ToolCall<'_, '_>,
-        written: std::ops::Range<usize>,
-    ) -> Option<Vec<u8>> {
-        let is_object = call.output.is_some_and(|o| o.is_exact_instance_of::<PyDict>());
-        if payload.withholds() || !is_object {
-            return None;
-        }
-        payload.out.get(written).map(<[u8]>::to_vec)
     }
 
     /// `{"tokens": {"prompt": …, "completion": …}}` in an output counts too.
@@ -174,16 +168,13 @@ impl<'py> Target<'_, 'py> {
         };
         let Some(output) = output else { return };
         let py = output.py();
-        let Some(tokens) = dict(output, "tokens") else { return };
-        let count = |key| {
-            dict(tokens.bind(py), key).map_or(0.0, |count| finite(Some(count.bind(py))))
+        let Some(tokens) = dict(output, "tokens") else {
+            return;
         };
+        let count =
+            |key| dict(tokens.bind(py), key).map_or(0.0, |count| finite(Some(count.bind(py))));
         self.record.totals.prompt.add(count("prompt"));
         self.record.totals.completion.add(count("completion"));
-    }
-
-    fn tokens(&self, payload: &mut Payload, tokens: Arg<'_, '_>) -> PyResult<()> {
-        payload.some("tokenCount", tokens)
     }
 
     fn common(
@@ -209,8 +200,12 @@ impl<'py> Target<'_, 'py> {
         self.unchanged(&mut payload)?;
         let cost = finite(decision.cost);
         payload.number("estimatedCost", cost);
-        self.tokens(&mut payload, decision.tokens)?;
-        Self::common(&mut payload, &decision.common, &[("chosen", decision.chosen)])?;
+        payload.some("tokenCount", decision.tokens)?;
+        Self::common(
+            &mut payload,
+            &decision.common,
+            &[("chosen", decision.chosen)],
+        )?;
         self.sum(cost, finite(decision.tokens));
         self.send(payload)
     }
@@ -229,7 +224,10 @@ impl<'py> Target<'_, 'py> {
             let start = payload.out.len();
             payload.value("message", error.message)?;
             payload.some("type", error.kind.filter(|kind| truthy(Some(kind))))?;
-            payload.some("stack_trace", error.stack_trace.filter(|trace| truthy(Some(trace))))?;
+            payload.some(
+                "stack_trace",
+                error.stack_trace.filter(|trace| truthy(Some(trace))),
+            )?;
             if let Some(first) = payload.out.get_mut(start) {
                 *first = b'{';
             }
@@ -275,6 +273,21 @@ impl<'py> Target<'_, 'py> {
         }
         self.send(payload)
     }
+}
+
+/// The JSON of the output as it stands in the state: without the wrapper of a non-object.
+fn stored_json(
+    payload: &Payload,
+    call: &ToolCall<'_, '_>,
+    written: std::ops::Range<usize>,
+) -> Option<Vec<u8>> {
+    let is_object = call
+        .output
+        .is_some_and(PyAnyMethods::is_exact_instance_of::<PyDict>);
+    if payload.withholds() || !is_object {
+        return None;
+    }
+    payload.out.get(written).map(<[u8]>::to_vec)
 }
 
 /// `snake_case` as `camelCase`.

@@ -30,10 +30,10 @@ fn write_entered(
     budget: &mut Budget,
 ) -> PyResult<()> {
     let py = value.py();
-    if kind == Kind::Pydantic {
-        if let Some(root) = absorb(py, root_of(value))?.flatten() {
-            return write_any(&root, out, budget);
-        }
+    if kind == Kind::Pydantic
+        && let Some(root) = absorb(py, root_of(value))?.flatten()
+    {
+        return write_any(&root, out, budget);
     }
     let pairs = match kind {
         Kind::Dataclass => dataclass(value),

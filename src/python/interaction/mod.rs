@@ -1,4 +1,7 @@
 //! `Interaction`: one piece of work of an agent, from `begin()` to `finish()`.
+#![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
+
+mod begin;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,27 +10,31 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use uuid::Uuid;
+use pyo3::types::PyString;
 
-use crate::core::request::Body;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
 use super::inner::{CallError, Inner, empty};
-use super::json::{Budget, write_value};
-use super::payload::merged;
 use super::record::SessionRecord;
-use super::sessions::{Completion, NewSession, Parent, complete, interaction_name, lossy};
+use super::sessions::{Completion, complete, lossy};
 use super::track::{Common, Decision, ErrorEvent, Target, ToolCall};
-use super::{context, log};
+
+pub(crate) use begin::Begin;
 
 type Any<'py> = Bound<'py, PyAny>;
 
 /// One piece of work of an agent. Made by `SentrialClient.begin()`; usable with ``with``.
 ///
 /// While it is not finished it is the current session of the context it was begun in.
-#[pyclass(frozen, dict, weakref, subclass, module = "sentrial", name = "Interaction")]
+#[pyclass(
+    frozen,
+    dict,
+    weakref,
+    subclass,
+    module = "sentrial",
+    name = "Interaction"
+)]
 pub(crate) struct Interaction {
     client: Py<SentrialClient>,
     pub(crate) record: Arc<SessionRecord>,
@@ -53,117 +60,8 @@ impl Drop for Interaction {
     }
 }
 
-/// The arguments of `begin`.
-pub(crate) struct Begin<'a, 'py> {
-    pub(crate) user_id: &'a Any<'py>,
-    pub(crate) event: &'a Any<'py>,
-    pub(crate) input: Option<&'a Any<'py>>,
-    pub(crate) event_id: Option<&'a Any<'py>>,
-    pub(crate) convo_id: Option<&'a Any<'py>>,
-    pub(crate) metadata: Option<&'a Any<'py>>,
-    pub(crate) parent: Parent<'a, 'py>,
-}
-
 fn truthy<'a, 'py>(value: Option<&'a Any<'py>>) -> Option<&'a Any<'py>> {
     value.filter(|value| value.is_truthy().unwrap_or(false))
-}
-
-impl<'py> Begin<'_, 'py> {
-    /// Begins the interaction; whatever goes wrong, there is one.
-    pub(crate) fn start(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
-        let py = client.py();
-        let inner = client.get().inner();
-        if inner.off {
-            inner.core.count_disabled();
-            return self.degraded(client);
-        }
-        let begun = inner.guard(py, || None, || self.try_start(client).map(Some))?;
-        begun.map_or_else(|| self.degraded(client), Ok)
-    }
-
-    fn try_start(&self, client: &Bound<'py, SentrialClient>) -> Result<Py<Interaction>, CallError> {
-        let py = client.py();
-        let inner = client.get().inner();
-        let event_id = self.event_id(py);
-        let body = self.body(inner, &event_id)?;
-        let session = Session::pending();
-        let record = Arc::new(self.record(inner, &session)?);
-        let receipt = inner.create(&session, body);
-        if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
-            return Ok(self.interaction(client, event_id, record)?);
-        }
-        inner.registry.lend(&record);
-        context::enter(client, &record)?;
-        log::drain(py);
-        Ok(self.interaction(client, event_id, record)?)
-    }
-
-    fn event_id(&self, py: Python<'py>) -> Any<'py> {
-        truthy(self.event_id)
-            .cloned()
-            .unwrap_or_else(|| PyString::new(py, &Uuid::new_v4().to_string()).into_any())
-    }
-
-    fn body(&self, inner: &Inner, event_id: &Any<'py>) -> PyResult<Body> {
-        let py = event_id.py();
-        let metadata = merged(py, self.metadata)?;
-        if let Some(input) = self.input {
-            metadata.set_item("input", input)?;
-        }
-        if let Some(convo_id) = truthy(self.convo_id) {
-            metadata.set_item("convo_id", convo_id)?;
-        }
-        metadata.set_item("event_id", event_id)?;
-        let name = interaction_name(&lossy(self.event), &lossy(event_id));
-        let parent = match &self.parent {
-            Parent::Nobody => Parent::Nobody,
-            Parent::Id(id) => Parent::Id(*id),
-            Parent::Session(session) => Parent::Session(Arc::clone(session)),
-        };
-        NewSession {
-            name: PyString::new(py, &name).as_any(),
-            agent_name: Some(self.event),
-            user_id: Some(self.user_id).filter(|user| !user.is_none()),
-            parent,
-            convo_id: self.convo_id,
-            metadata: Some(metadata.as_any()),
-            project_id: None,
-        }
-        .body(inner)
-    }
-
-    /// The session's state begins with the input, which is also sent when it completes.
-    fn record(&self, inner: &Inner, session: &Arc<Session>) -> PyResult<SessionRecord> {
-        let py = self.event.py();
-        let state = PyDict::new(py);
-        let mut json = None;
-        if let Some(input) = self.input {
-            state.set_item("input", input)?;
-            let mut out = Vec::new();
-            let max = inner.core.settings().options.max_event_bytes / 3;
-            write_value(input, &mut out, &mut Budget::new(max))?;
-            json = Some(out);
-        }
-        Ok(SessionRecord::new(Arc::clone(session), json).with_state(state))
-    }
-
-    /// An interaction on which nothing is recorded.
-    fn degraded(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
-        let record = Arc::new(SessionRecord::new(Session::dead(), None));
-        self.interaction(client, self.event_id(client.py()), record)
-    }
-
-    fn interaction(
-        &self,
-        client: &Bound<'py, SentrialClient>,
-        event_id: Any<'py>,
-        record: Arc<SessionRecord>,
-    ) -> PyResult<Py<Interaction>> {
-        let user_id = self.user_id.clone();
-        let event = self.event.clone();
-        let made = Interaction::with(client, record, event_id, user_id, event);
-        Py::new(client.py(), made)
-    }
 }
 
 impl Interaction {
@@ -201,10 +99,14 @@ impl Interaction {
             return Ok(empty(py));
         }
         let client = this.client.bind(py);
-        this.inner.guard(py, || empty(py), || {
-            let record = Arc::clone(&this.record);
-            Ok::<_, CallError>(f(Target { client, record })?)
-        })
+        this.inner.guard(
+            py,
+            || empty(py),
+            || {
+                let record = Arc::clone(&this.record);
+                Ok::<_, CallError>(f(Target { client, record })?)
+            },
+        )
     }
 
     fn elapsed_ms(&self) -> i64 {
@@ -259,8 +161,7 @@ impl Interaction {
     ) -> Self {
         let _ = langfuse_context;
         let named = client.get().inner().record(session_id);
-        let record =
-            named.unwrap_or_else(|_| Arc::new(SessionRecord::new(Session::dead(), None)));
+        let record = named.unwrap_or_else(|_| Arc::new(SessionRecord::new(Session::dead(), None)));
         Self::with(client, record, event_id, user_id, event)
     }
 
@@ -329,7 +230,10 @@ impl Interaction {
                 duration_ms,
                 status,
                 cost_unknown: false,
-                common: Common { metadata, ..Common::default() },
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
             })
         })
     }
@@ -355,7 +259,10 @@ impl Interaction {
                 cost: estimated_cost,
                 tokens: token_count,
                 chosen,
-                common: Common { metadata, ..Common::default() },
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
             })
         })
     }
@@ -371,14 +278,19 @@ impl Interaction {
         stack_trace: Option<&Any<'py>>,
         metadata: Option<&Any<'py>>,
     ) -> PyResult<Py<PyAny>> {
-        slf.get().failure.store(Some(Arc::new(error_message.clone().unbind())));
+        slf.get()
+            .failure
+            .store(Some(Arc::new(error_message.clone().unbind())));
         Self::call(slf, |target| {
             target.error(&ErrorEvent {
                 message: error_message,
                 kind: error_type,
                 tool_name,
                 stack_trace,
-                common: Common { metadata, ..Common::default() },
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
             })
         })
     }
@@ -439,7 +351,9 @@ impl Interaction {
         let _ = exc_tb;
         let py = slf.py();
         if !exc_type.is_none() {
-            let name = exc_type.getattr("__name__").map_or_else(|_| String::new(), |n| n.to_string());
+            let name = exc_type
+                .getattr("__name__")
+                .map_or_else(|_| String::new(), |n| n.to_string());
             let reason = PyString::new(py, &format!("{name}: {}", lossy(exc_val)));
             let no = pyo3::types::PyBool::new(py, false).to_owned();
             let failed = Self::complete(slf, None, |done| {
@@ -463,8 +377,16 @@ impl Interaction {
     }
 
     fn __repr__(&self) -> String {
-        let id = self.record.session.id().map_or("not known yet", AsRef::as_ref);
-        let state = if self.finished.load(Ordering::Acquire) { "finished" } else { "open" };
+        let id = self
+            .record
+            .session
+            .id()
+            .map_or("not known yet", AsRef::as_ref);
+        let state = if self.finished.load(Ordering::Acquire) {
+            "finished"
+        } else {
+            "open"
+        };
         format!("<Interaction {state}, session {id}>")
     }
 

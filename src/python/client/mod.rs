@@ -1,0 +1,263 @@
+//! `SentrialClient`: what it is made of; its methods are in the modules below.
+
+mod calls;
+mod lifecycle;
+mod sessions;
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::core::api_key::ApiKey;
+use crate::core::options::OptionArgs;
+
+use super::inner::{CallError, Inner, empty};
+use super::track::Target;
+use super::{context, errors, settings};
+
+pub(super) use lifecycle::not_picklable;
+
+type Any<'py> = Bound<'py, PyAny>;
+
+/// Sends what an agent does to the Sentrial API.
+///
+/// By default every call returns at once and delivery happens in the background; nothing is
+/// started before the first call. One client may be shared by all threads and tasks.
+#[pyclass(
+    frozen,
+    dict,
+    weakref,
+    subclass,
+    module = "sentrial",
+    name = "SentrialClient"
+)]
+pub(crate) struct SentrialClient {
+    inner: OnceLock<Arc<Inner>>,
+    /// Serves until `__init__` has run.
+    idle: Arc<Inner>,
+    langfuse: OnceLock<Py<PyAny>>,
+    pii: OnceLock<Py<PyAny>>,
+    options: OnceLock<Py<PyDict>>,
+    key_text: ArcSwapOption<String>,
+}
+
+impl SentrialClient {
+    /// The working part. A subclass that never called `__init__` has a client that does nothing.
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        self.inner.get().unwrap_or(&self.idle)
+    }
+
+    fn setup(&self, inner: Inner) {
+        let key = inner
+            .core
+            .key()
+            .map(|key| Arc::new(key.expose().to_owned()));
+        self.key_text.store(key);
+        // A second __init__ changes nothing: requests may be on their way.
+        let _ = self.inner.set(Arc::new(inner));
+    }
+
+    fn call<'py>(
+        slf: &Bound<'py, Self>,
+        id: Option<&Any<'py>>,
+        f: impl FnOnce(Target<'_, 'py>) -> PyResult<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let inner = slf.get().inner();
+        if inner.off {
+            inner.core.count_disabled();
+            return Ok(empty(py));
+        }
+        inner.guard(
+            py,
+            || empty(py),
+            || {
+                let record = inner.record(id)?;
+                Ok::<_, CallError>(f(Target {
+                    client: slf,
+                    record,
+                })?)
+            },
+        )
+    }
+}
+
+#[pymethods]
+impl SentrialClient {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(api_url=None, api_key=None, fail_silently=True, langfuse=None, pii=None, batching=None, *, timeout=None, max_retries=None, wait_timeout=None, shutdown_timeout=None, shutdown_max=None, session_concurrency=None, max_state_bytes=None, max_event_bytes=None, spool=None, spool_dir=None, ca_file=None, proxy=None, allow_http=None, project_id=None)")]
+    fn new(
+        py: Python<'_>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            inner: OnceLock::new(),
+            idle: settings::idle(py)?,
+            langfuse: OnceLock::new(),
+            pii: OnceLock::new(),
+            options: OnceLock::new(),
+            key_text: ArcSwapOption::empty(),
+        })
+    }
+
+    #[pyo3(signature = (
+        api_url=None, api_key=None, fail_silently=true, langfuse=None, pii=None, batching=None, *,
+        timeout=None, max_retries=None, wait_timeout=None, shutdown_timeout=None,
+        shutdown_max=None, session_concurrency=None, max_state_bytes=None, max_event_bytes=None,
+        spool=None, spool_dir=None, ca_file=None, proxy=None, allow_http=None, project_id=None,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the documented constructor")]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        api_url: Option<String>,
+        api_key: Option<String>,
+        fail_silently: bool,
+        langfuse: Option<Py<PyAny>>,
+        pii: Option<&Any<'_>>,
+        batching: Option<&Any<'_>>,
+        timeout: Option<Any<'_>>,
+        max_retries: Option<Any<'_>>,
+        wait_timeout: Option<Any<'_>>,
+        shutdown_timeout: Option<Any<'_>>,
+        shutdown_max: Option<Any<'_>>,
+        session_concurrency: Option<Any<'_>>,
+        max_state_bytes: Option<Any<'_>>,
+        max_event_bytes: Option<Any<'_>>,
+        spool: Option<String>,
+        spool_dir: Option<Any<'_>>,
+        ca_file: Option<Any<'_>>,
+        proxy: Option<String>,
+        allow_http: Option<bool>,
+        project_id: Option<String>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let seconds = |name, value: Option<Any<'_>>| settings::seconds(py, name, value.as_ref());
+        let whole = |name, value: Option<Any<'_>>| settings::whole(py, name, value.as_ref());
+        let path = |name, value: Option<Any<'_>>| settings::path(py, name, value.as_ref());
+        let options = OptionArgs {
+            timeout: seconds("timeout", timeout)?,
+            max_retries: whole("max_retries", max_retries)?,
+            wait_timeout: seconds("wait_timeout", wait_timeout)?,
+            shutdown_timeout: seconds("shutdown_timeout", shutdown_timeout)?,
+            shutdown_max: seconds("shutdown_max", shutdown_max)?,
+            session_concurrency: whole("session_concurrency", session_concurrency)?,
+            max_state_bytes: whole("max_state_bytes", max_state_bytes)?,
+            max_event_bytes: whole("max_event_bytes", max_event_bytes)?,
+            ca_file: path("ca_file", ca_file)?,
+            proxy,
+            allow_http,
+            project_id,
+            spool,
+            spool_dir: path("spool_dir", spool_dir)?,
+        };
+        let pii = settings::pii(py, pii)?;
+        let kept = settings::portable(py, api_url.as_deref(), fail_silently, &options)?;
+        let arguments = settings::Arguments {
+            api_url,
+            api_key,
+            fail_silently,
+            withhold: settings::is_enabled(pii.bind(py)),
+            batching,
+            options,
+        };
+        if let Some(batching) = batching {
+            kept.set_item(intern!(py, "batching"), batching)?;
+        }
+        this.setup(settings::build(py, arguments)?);
+        let _ = this.pii.set(pii);
+        let _ = this.langfuse.set(langfuse.unwrap_or_else(|| py.None()));
+        let _ = this.options.set(kept.unbind());
+        Ok(())
+    }
+
+    /// The API's address, without a trailing slash.
+    #[getter]
+    fn api_url(&self) -> &str {
+        self.inner().core.settings().url.as_str()
+    }
+
+    /// The API key, or None. Assigning another one re-keys the client and everything it has
+    /// queued; a client paused by 401 resumes at once.
+    #[getter]
+    fn api_key(&self) -> Option<String> {
+        self.key_text.load().as_deref().cloned()
+    }
+
+    #[setter]
+    fn set_api_key(slf: &Bound<'_, Self>, key: Option<&str>) -> PyResult<()> {
+        let parsed = key.map(ApiKey::parse).transpose();
+        let parsed = parsed.map_err(|error| errors::configuration(slf.py(), &error))?;
+        let this = slf.get();
+        if let Some((_, Some(warning))) = &parsed {
+            super::log::warn(slf.py(), warning);
+        }
+        let key = parsed.map(|(key, _)| key);
+        this.key_text
+            .store(key.as_ref().map(|key| Arc::new(key.expose().to_owned())));
+        this.inner().core.set_key(key);
+        Ok(())
+    }
+
+    /// Whether failures are kept from the program.
+    #[getter]
+    fn fail_silently(&self) -> bool {
+        self.inner().fail_silently
+    }
+
+    /// The Langfuse integration given to the constructor, or None.
+    #[getter]
+    fn langfuse(&self, py: Python<'_>) -> Py<PyAny> {
+        self.langfuse
+            .get()
+            .map_or_else(|| py.None(), |value| value.clone_ref(py))
+    }
+
+    /// The PII settings: None, False or a `PiiConfig`.
+    #[getter]
+    fn pii(&self, py: Python<'_>) -> Py<PyAny> {
+        self.pii
+            .get()
+            .map_or_else(|| py.None(), |value| value.clone_ref(py))
+    }
+
+    /// Always None: there is no Python HTTP session behind this client.
+    #[getter]
+    #[expect(clippy::unused_self, reason = "a property of the documented class")]
+    fn session(&self) -> Option<bool> {
+        None
+    }
+
+    /// The state of the session that is current in this context; a live dict.
+    #[getter]
+    fn current_state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        context::current_state(slf)
+    }
+
+    #[setter]
+    fn set_current_state<'py>(slf: &Bound<'py, Self>, state: Bound<'py, PyDict>) -> PyResult<()> {
+        context::replace_state(slf, state)
+    }
+
+    /// Sets one entry of the current session's state; it shows in the events that follow.
+    ///
+    /// Args:
+    ///     key: Name of the entry.
+    ///     value: Anything; written as JSON when an event is recorded.
+    #[pyo3(signature = (key, value))]
+    fn update_state(slf: &Bound<'_, Self>, key: &Any<'_>, value: &Any<'_>) -> PyResult<()> {
+        let inner = slf.get().inner();
+        inner.guard(
+            slf.py(),
+            || (),
+            || {
+                context::current_state(slf)?.set_item(key, value)?;
+                Ok(())
+            },
+        )
+    }
+}
