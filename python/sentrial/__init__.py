@@ -7,8 +7,8 @@
         interaction.track_tool_call("search", {"q": "hello"}, {"hits": 3})
         interaction.set_output("hi")
 
-Calls return at once; delivery happens in the background and is bounded in memory and time. Names that
-need more than the core are loaded when they are first used, so that importing stays cheap.
+Calls return at once; delivery happens in the background and is bounded in memory and time. Names
+that need more than the core are loaded when they are first used, so that importing stays cheap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sentrial.client import begin, close, configure, flush, shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sentrial.async_client import (
+    from sentrial.async_client import (  # type: ignore[import-not-found]  # not written yet
         AsyncInteraction,
         AsyncSentrialClient,
         begin_async,
