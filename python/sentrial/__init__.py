@@ -123,18 +123,21 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> object:
-    module = _LAZY.get(name)
-    if module is None:
-        if name not in __all__:
-            message = f"module 'sentrial' has no attribute {name!r}"
-            raise AttributeError(message)
-        module = "sentrial.exceptions"
-    import importlib
+if not TYPE_CHECKING:
+    # Type checkers would take it to mean that every name exists.
 
-    value: object = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        module = _LAZY.get(name)
+        if module is None:
+            if name not in __all__:
+                message = f"module 'sentrial' has no attribute {name!r}"
+                raise AttributeError(message)
+            module = "sentrial.exceptions"
+        import importlib
+
+        value: object = getattr(importlib.import_module(module), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
