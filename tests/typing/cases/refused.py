@@ -19,9 +19,7 @@ async def lookup(query: str) -> int:
 
 def configured() -> None:
     sentrial.configure(api_key=1)  # type: ignore[arg-type]
-    sentrial.configure("key", "url", True, None, None, 5.0)  # type: ignore[call-arg]
     sentrial.configure(time_out=5)  # type: ignore[call-arg]
-    SentrialClient("url", "key", True, None, None, None, 5.0)  # type: ignore[call-arg]
     SentrialClient(batching="yes")  # type: ignore[arg-type]
     sentrial.no_such_name  # type: ignore[attr-defined]  # noqa: B018
 
