@@ -7,8 +7,8 @@
         interaction.track_tool_call("search", {"q": "hello"}, {"hits": 3})
         interaction.set_output("hi")
 
-Calls return at once; delivery happens in the background and is bounded in memory and time. Names that
-need more than the core are loaded when they are first used, so that importing stays cheap.
+Calls return at once; delivery happens in the background and is bounded in memory and time. Names
+that need more than the core are loaded when they are first used, so that importing stays cheap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sentrial.client import begin, close, configure, flush, shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sentrial.async_client import (
+    from sentrial.async_client import (  # type: ignore[import-not-found]  # not written yet
         AsyncInteraction,
         AsyncSentrialClient,
         begin_async,
@@ -123,18 +123,21 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> object:
-    module = _LAZY.get(name)
-    if module is None:
-        if name not in __all__:
-            message = f"module 'sentrial' has no attribute {name!r}"
-            raise AttributeError(message)
-        module = "sentrial.exceptions"
-    import importlib
+if not TYPE_CHECKING:
+    # Type checkers would take it to mean that every name exists.
 
-    value: object = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        module = _LAZY.get(name)
+        if module is None:
+            if name not in __all__:
+                message = f"module 'sentrial' has no attribute {name!r}"
+                raise AttributeError(message)
+            module = "sentrial.exceptions"
+        import importlib
+
+        value: object = getattr(importlib.import_module(module), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,7 @@ _KEY = "\0sentrial-pending"
 _Data = dict[str, Any]
 
 
-class Receipt(dict):  # type: ignore[type-arg]  # dict[str, Any] cannot be a base at run time for free
+class Receipt(_Data):
     """The server's answer to one call.
 
     Never read, it costs nothing. Reading it waits at most ``wait_timeout`` seconds, and not at all

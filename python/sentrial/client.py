@@ -116,7 +116,8 @@ def configure(
         allow_http=allow_http,
         project_id=project_id,
     )
-    old, _default = _default, new
+    old = _default
+    _default = new
     if old is not None:
         _hand_over(old, new)
 

@@ -60,7 +60,7 @@ def tool(
 
 
 def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
-    tool_name = name or getattr(function, "__name__", type(function).__name__)
+    tool_name = name or _own_name(function)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -94,6 +94,11 @@ def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
         return result
 
     return run
+
+
+def _own_name(function: Callable[..., object]) -> str:
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
 
 
 class _Call:

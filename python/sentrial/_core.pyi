@@ -1,0 +1,360 @@
+# Types of the extension module. The documentation of each name is in the module itself.
+#
+# Arguments that the documented SDK has are annotated as there, and wider where more is documented
+# to be accepted. At run time the tracking calls take any value.
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Literal, final
+
+from typing_extensions import Self, disjoint_base
+
+from sentrial.batcher import BatcherConfig
+from sentrial.redact import PiiConfig
+
+__all__ = [
+    "ContextNode",
+    "CurrentSession",
+    "Interaction",
+    "Pending",
+    "SentrialClient",
+    "__version__",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "at_exit",
+    "before_fork",
+    "clear_session_context",
+    "context_client",
+    "current_session",
+    "flush_all",
+    "get_session_context",
+    "known_cost",
+    "release",
+    "set_session_context",
+    "stats",
+    "to_json",
+]
+
+__version__: Final[str]
+
+@disjoint_base
+class SentrialClient:
+    # What a call returns can be awaited in background delivery, but is a plain dict in the other
+    # modes: the types promise only what always holds.
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        fail_silently: bool = True,
+        langfuse: Any = None,
+        pii: PiiConfig | dict[str, Any] | bool | None = None,
+        batching: BatcherConfig | dict[str, Any] | bool | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        wait_timeout: float | None = None,
+        shutdown_timeout: float | None = None,
+        shutdown_max: float | None = None,
+        session_concurrency: int | None = None,
+        max_state_bytes: int | None = None,
+        max_event_bytes: int | None = None,
+        spool: str | None = None,
+        spool_dir: str | os.PathLike[str] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        allow_http: bool | None = None,
+        project_id: str | None = None,
+    ) -> None: ...
+    @property
+    def api_url(self) -> str: ...
+    @property
+    def api_key(self) -> str | None: ...
+    @api_key.setter
+    def api_key(self, key: str | None) -> None: ...
+    @property
+    def fail_silently(self) -> bool: ...
+    @property
+    def langfuse(self) -> Any: ...
+    @property
+    def pii(self) -> PiiConfig | bool | None: ...
+    @property
+    def session(self) -> None: ...
+    @property
+    def current_state(self) -> dict[str, Any]: ...
+    @current_state.setter
+    def current_state(self, state: dict[str, Any]) -> None: ...
+    def update_state(self, key: str, value: Any) -> None: ...
+    def create_session(
+        self,
+        name: str,
+        agent_name: str | None = None,
+        user_id: str | None = None,
+        parent_session_id: str | None = None,
+        convo_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        project_id: str | None = None,
+    ) -> str | None: ...
+    def track_tool_call(
+        self,
+        session_id: str,
+        tool_name: str,
+        tool_input: Any,
+        tool_output: Any,
+        reasoning: str | None = None,
+        estimated_cost: float = 0.0,
+        tool_error: dict[str, Any] | str | BaseException | None = None,
+        token_count: int | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        duration_ms: float | None = None,
+        status: str | None = None,
+    ) -> dict[str, Any]: ...
+    def track_decision(
+        self,
+        session_id: str,
+        reasoning: str,
+        alternatives: list[str] | None = None,
+        confidence: float | None = None,
+        estimated_cost: float = 0.0,
+        token_count: int | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        chosen: Any = None,
+    ) -> dict[str, Any]: ...
+    def track_error(
+        self,
+        session_id: str,
+        error_message: str,
+        error_type: str | None = None,
+        tool_name: str | None = None,
+        stack_trace: str | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> dict[str, Any]: ...
+    def track_llm_call(
+        self,
+        session_id: str,
+        model: str,
+        messages: Any = None,
+        output: Any = None,
+        *,
+        provider: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        estimated_cost: float | None = None,
+        duration_ms: float | None = None,
+        error: dict[str, Any] | str | BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> dict[str, Any]: ...
+    def track_state_change(
+        self,
+        session_id: str,
+        changes: dict[str, Any],
+        reasoning: str | None = None,
+        *,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> dict[str, Any]: ...
+    # An EventType is a str.
+    def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]: ...
+    def complete_session(
+        self,
+        session_id: str,
+        success: bool = True,
+        failure_reason: str | None = None,
+        estimated_cost: float | None = None,
+        custom_metrics: dict[str, float] | None = None,
+        duration_ms: int | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        total_tokens: int | None = None,
+        user_input: str | None = None,
+        assistant_output: str | None = None,
+        *,
+        status: str | None = None,
+        input: str | None = None,  # noqa: A002  the documented name
+        output: str | None = None,
+    ) -> dict[str, Any]: ...
+    def close_session(
+        self,
+        session_id: str,
+        duration_ms: int | None = None,
+        success: bool | None = None,
+        failure_reason: str | None = None,
+        *,
+        status: str | None = None,
+        summary: str | None = None,
+    ) -> dict[str, Any]: ...
+    def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
+    def begin(
+        self,
+        user_id: str,
+        event: str,
+        input: str | None = None,  # noqa: A002  the documented name
+        event_id: str | None = None,
+        convo_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        parent_session_id: str | Interaction | None = None,
+    ) -> Interaction: ...
+    def flush(self, timeout: float = 30.0) -> None: ...
+    def shutdown(self) -> None: ...
+    def close(self) -> None: ...
+    def stats(self) -> dict[str, Any]: ...
+    @staticmethod
+    def calculate_openai_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
+    @staticmethod
+    def calculate_anthropic_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
+    @staticmethod
+    def calculate_google_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
+    def __enter__(self) -> Self: ...
+    # Documented as bool. It is never True, and type checkers that know so see that the code after
+    # a `with` block that returns cannot be reached.
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> Literal[False]: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: Any) -> Self: ...
+
+@disjoint_base
+class Interaction:
+    def __new__(
+        cls,
+        client: SentrialClient,
+        session_id: str | None,
+        event_id: str,
+        user_id: str,
+        event: str,
+        langfuse_context: Any = None,
+    ) -> Self: ...
+    @property
+    def client(self) -> SentrialClient: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def event(self) -> str: ...
+    def set_output(self, output: str) -> None: ...
+    def track_tool_call(
+        self,
+        tool_name: str,
+        tool_input: Any,
+        tool_output: Any,
+        reasoning: str | None = None,
+        estimated_cost: float = 0.0,
+        tool_error: dict[str, Any] | str | BaseException | None = None,
+        token_count: int | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        duration_ms: float | None = None,
+        status: str | None = None,
+    ) -> dict[str, Any]: ...
+    def track_decision(
+        self,
+        reasoning: str,
+        alternatives: list[str] | None = None,
+        confidence: float | None = None,
+        estimated_cost: float = 0.0,
+        token_count: int | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        chosen: Any = None,
+    ) -> dict[str, Any]: ...
+    def track_error(
+        self,
+        error_message: str,
+        error_type: str | None = None,
+        tool_name: str | None = None,
+        stack_trace: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> dict[str, Any]: ...
+    def finish(
+        self,
+        output: str | None = None,
+        success: bool = True,
+        failure_reason: str | None = None,
+        estimated_cost: float | None = None,
+        custom_metrics: dict[str, float] | None = None,
+        duration_ms: int | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        total_tokens: int | None = None,
+    ) -> dict[str, Any]: ...
+    def __enter__(self) -> Self: ...
+    # See SentrialClient.
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> Literal[False]: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: Any) -> Self: ...
+
+@final
+class CurrentSession:
+    @property
+    def client(self) -> SentrialClient: ...
+    @property
+    def session_id(self) -> str | None: ...
+    def track_tool_call(
+        self,
+        tool_name: str,
+        tool_input: Any,
+        tool_output: Any,
+        *,
+        metadata: dict[str, Any] | None = None,
+    ) -> None: ...
+    def track_error(
+        self,
+        error_message: str,
+        error_type: str | None = None,
+        tool_name: str | None = None,
+        stack_trace: str | None = None,
+        *,
+        metadata: dict[str, Any] | None = None,
+    ) -> None: ...
+
+@final
+class Pending:
+    @property
+    def stalled(self) -> bool: ...
+    @property
+    def wait_timeout(self) -> float: ...
+    def wait(self) -> dict[str, Any] | None: ...
+    def poll(self) -> dict[str, Any] | None: ...
+
+@final
+class ContextNode: ...
+
+def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def context_client() -> SentrialClient | None: ...
+def get_session_context() -> str | None: ...
+def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
+def clear_session_context() -> None: ...
+def stats() -> dict[str, Any]: ...
+def flush_all(timeout: float) -> None: ...
+def release(client: SentrialClient) -> None: ...
+def before_fork() -> None: ...
+def after_fork_in_parent() -> None: ...
+def after_fork_in_child() -> None: ...
+def at_exit() -> None: ...
+def known_cost(
+    provider: str, model: str, input_tokens: float, output_tokens: float
+) -> float | None: ...
+def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
