@@ -13,6 +13,8 @@ that need more than the core are loaded when they are first used, so that import
 
 from __future__ import annotations
 
+import sys
+
 from sentrial import _lifecycle as _lifecycle
 from sentrial._core import (
     Interaction,
@@ -142,3 +144,17 @@ if not TYPE_CHECKING:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _Package(type(sys)):  # type: ignore[misc]  # types.ModuleType, without importing types
+    """Lets whoever lists the module (`vars`, pydoc, IDEs) see the names that are loaded on use."""
+
+    @property
+    def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+        for name in __all__:
+            getattr(self, name)
+        listed: dict[str, object] = super().__dict__
+        return listed
+
+
+sys.modules[__name__].__class__ = _Package

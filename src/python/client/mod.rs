@@ -31,7 +31,7 @@ type Any<'py> = Bound<'py, PyAny>;
     dict,
     weakref,
     subclass,
-    module = "sentrial",
+    module = "sentrial.client",
     name = "SentrialClient"
 )]
 pub(crate) struct SentrialClient {

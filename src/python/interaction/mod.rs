@@ -32,7 +32,7 @@ type Any<'py> = Bound<'py, PyAny>;
     dict,
     weakref,
     subclass,
-    module = "sentrial",
+    module = "sentrial.client",
     name = "Interaction"
 )]
 pub(crate) struct Interaction {
@@ -163,6 +163,21 @@ impl Interaction {
         let named = client.get().inner().record(session_id);
         let record = named.unwrap_or_else(|_| Arc::new(SessionRecord::new(Session::dead(), None)));
         Self::with(client, record, event_id, user_id, event)
+    }
+
+    /// Everything is done when the object is made; this shows the documented arguments.
+    #[pyo3(signature = (client, session_id, event_id, user_id, event, langfuse_context=None))]
+    #[expect(clippy::unused_self, reason = "a method of the object protocol")]
+    fn __init__(
+        &self,
+        client: &Any<'_>,
+        session_id: Option<&Any<'_>>,
+        event_id: &Any<'_>,
+        user_id: &Any<'_>,
+        event: &Any<'_>,
+        langfuse_context: Option<&Any<'_>>,
+    ) {
+        let _ = (client, session_id, event_id, user_id, event, langfuse_context);
     }
 
     /// The client it was begun on.
