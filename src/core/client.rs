@@ -99,9 +99,17 @@ impl Client {
     /// A client with these settings.
     #[must_use]
     pub fn new(settings: Settings, key: Option<ApiKey>) -> Self {
+        Self::in_process(Process::current(), settings, key)
+    }
+
+    pub(super) fn in_process(
+        process: Arc<Process>,
+        settings: Settings,
+        key: Option<ApiKey>,
+    ) -> Self {
         let settings = Arc::new(settings);
         let key = Arc::new(ArcSwapOption::from_pointee(key));
-        let state = ClientState::new(Arc::clone(&settings), Arc::clone(&key));
+        let state = ClientState::new(process, Arc::clone(&settings), Arc::clone(&key));
         Self {
             settings,
             key,
@@ -138,6 +146,7 @@ impl Client {
             return Arc::clone(&seen);
         }
         let fresh = Arc::new(ClientState::new(
+            Process::current(),
             Arc::clone(&self.settings),
             Arc::clone(&self.key),
         ));
@@ -204,10 +213,14 @@ impl Client {
 }
 
 impl ClientState {
-    fn new(settings: Arc<Settings>, key: Arc<ArcSwapOption<ApiKey>>) -> Self {
+    fn new(
+        process: Arc<Process>,
+        settings: Arc<Settings>,
+        key: Arc<ArcSwapOption<ApiKey>>,
+    ) -> Self {
         let queue = Mutex::new(Queue::new(settings.limits()));
         Self {
-            process: Process::current(),
+            process,
             settings,
             key,
             queue,
@@ -242,6 +255,8 @@ impl ClientState {
     fn ensure_registered(self: &Arc<Self>) {
         if !self.registered.swap(true, Ordering::AcqRel) {
             self.process.register(Arc::clone(self));
+            // Another thread may have queued a request before the client was on the list.
+            self.process.signal.ring();
         }
     }
 
@@ -256,7 +271,7 @@ impl ClientState {
             let text = "calls on a session begun before the fork are dropped: its id was not known yet and only the parent process learns it";
             self.process
                 .notices
-                .park(self.sign(Notice::new(Level::Warning, text.to_owned())));
+                .park(self.sign(&Notice::new(Level::Warning, text.to_owned())));
         }
     }
 
@@ -265,7 +280,10 @@ impl ClientState {
     pub fn begin_flush(&self) -> u64 {
         let mut queue = self.queue();
         queue.release(Instant::now());
-        queue.mark()
+        let mark = queue.mark();
+        drop(queue);
+        self.process.signal.ring();
+        mark
     }
 
     /// Is everything up to `mark` delivered or dropped?
@@ -295,6 +313,9 @@ impl ClientState {
     /// Whoever asked for this session no longer waits.
     pub fn withdraw(&self, session: &Arc<Session>) {
         self.queue().withdraw(session, Instant::now());
+        // Sessions begun below it go on without it.
+        self.process.signal.ring();
+        self.process.announce();
     }
 
     pub(super) fn or_longer(&self, patience: exit::Patience) -> exit::Patience {
@@ -319,6 +340,7 @@ impl ClientState {
                 .as_ref()
                 .map(|proxy| proxy.expose().to_owned()),
             tls: self.settings.url.as_str().starts_with("https:"),
+            direct: self.settings.url.is_loopback(),
         }
     }
 
@@ -336,7 +358,7 @@ impl ClientState {
     }
 
     /// A line with the address it is about.
-    pub(super) fn sign(&self, notice: Notice) -> Notice {
+    pub(super) fn sign(&self, notice: &Notice) -> Notice {
         Notice::new(
             notice.level,
             format!("{}: {}", self.settings.url.as_str(), notice.text),

@@ -8,7 +8,11 @@
 //!   ├── 429 ──▶ Limited ── pause over, probe succeeds ──▶ Up
 //!   └── 401 ──▶ Paused  ── new key, or a probe succeeds ─▶ Up
 //! ```
+//! A 500 also leads back to `Up`, silently: the server is there, the request is at fault.
 //! Every state but `Up` lets one probe through at a time.
+
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +77,10 @@ pub struct Health {
     failures: u32,
     since: Option<Instant>,
     next_probe: Option<Instant>,
-    probing: bool,
+    /// The request that is out as a probe. Its number tells it from a probe of an earlier
+    /// outage that comes home late.
+    probing: Option<u64>,
+    /// A line about the trouble was said; the first success says the other one.
     announced: bool,
     dropped_before: u64,
 }
@@ -85,7 +92,7 @@ impl Default for Health {
             failures: 0,
             since: None,
             next_probe: None,
-            probing: false,
+            probing: None,
             announced: false,
             dropped_before: 0,
         }
@@ -110,7 +117,7 @@ impl Health {
     pub fn gate(&self, now: Instant) -> Gate {
         match (self.state, self.next_probe) {
             (State::Up, _) => Gate::Open,
-            _ if self.probing => Gate::Closed,
+            _ if self.probing.is_some() => Gate::Closed,
             (_, Some(at)) if at > now => Gate::Closed,
             _ => Gate::Probe,
         }
@@ -119,33 +126,46 @@ impl Health {
     /// When the gate opens next, if it is closed by time.
     #[must_use]
     pub fn next_probe(&self) -> Option<Instant> {
-        if self.state == State::Up || self.probing {
+        if self.state == State::Up || self.probing.is_some() {
             None
         } else {
             self.next_probe
         }
     }
 
-    /// A probe goes out.
-    pub fn probe_started(&mut self) {
-        self.probing = true;
+    /// The request with this number goes out as a probe.
+    pub fn probe_started(&mut self, seq: u64) {
+        self.probing = Some(seq);
     }
 
-    /// A probe ended without saying anything about the server.
-    pub fn probe_ended(&mut self) {
-        self.probing = false;
+    /// A request came back; was it the probe?
+    pub fn probe_landed(&mut self, seq: u64) -> bool {
+        let probe = self.probing == Some(seq);
+        if probe {
+            self.probing = None;
+        }
+        probe
+    }
+
+    /// The probe will not come back.
+    pub fn probe_lost(&mut self) {
+        self.probing = None;
     }
 
     /// An answer arrived that shows a working server.
-    pub fn success(&mut self, now: Instant, totals: Totals) -> Option<Notice> {
-        let (was, announced) = (self.state, self.announced);
-        let since = self.since;
-        let dropped = totals.dropped.saturating_sub(self.dropped_before);
-        *self = Self::default();
-        if was == State::Up || !announced {
+    pub fn success(&mut self, now: Instant, probe: bool, totals: Totals) -> Option<Notice> {
+        if !probe && matches!(self.state, State::Limited | State::Paused) {
+            // Sent before the server asked for a pause or refused the key: no news.
             return None;
         }
-        let lasted = since.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
+        let was = std::mem::take(self);
+        if !was.announced {
+            return None;
+        }
+        let dropped = totals.dropped.saturating_sub(was.dropped_before);
+        let lasted = was
+            .since
+            .map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         Some(Notice::new(
             Level::Warning,
             format!(
@@ -153,6 +173,27 @@ impl Health {
                 totals.pending
             ),
         ))
+    }
+
+    /// The server answered, but failed over this one request (500 and the like): no outage, and
+    /// no proof that delivery works either, so nothing is said.
+    pub fn reachable(&mut self, now: Instant, probe: bool, jitter: f64) {
+        match self.state {
+            State::Up => {}
+            // Whether the key is good, a 500 does not tell.
+            State::Paused if probe => {
+                let wait = Wait {
+                    retry_after: None,
+                    jitter,
+                };
+                self.back_off(now, wait);
+            }
+            State::Limited | State::Paused if !probe => {}
+            _ => {
+                self.state = State::Up;
+                self.next_probe = None;
+            }
+        }
     }
 
     /// The server could not be reached, or a gateway answered for it.
@@ -164,26 +205,18 @@ impl Health {
         wait: Wait,
         totals: Totals,
     ) -> Option<Notice> {
-        if probe {
-            self.probing = false;
-        }
         match self.state {
+            State::Up if self.announced => self.enter(State::Down, now, totals),
             State::Up => self.enter(State::Suspect, now, totals),
-            _ if !probe => return None,
-            State::Suspect => self.state = State::Down,
-            State::Down | State::Limited | State::Paused => {}
+            _ if !probe => {
+                self.at_least(now, wait);
+                return None;
+            }
+            // The key is still refused, as far as is known.
+            State::Paused => {}
+            State::Suspect | State::Down | State::Limited => self.state = State::Down,
         }
-        if self.state == State::Limited || self.state == State::Paused {
-            self.state = State::Down;
-        }
-        self.failures += 1;
-        let delay = retry::next_delay(
-            self.failures,
-            Pace::Background,
-            wait.retry_after,
-            wait.jitter,
-        );
-        self.next_probe = Some(now + delay);
+        self.back_off(now, wait);
         self.announce(self.state == State::Down, || {
             Notice::new(
                 Level::Warning,
@@ -203,24 +236,14 @@ impl Health {
         wait: Wait,
         totals: Totals,
     ) -> Option<Notice> {
-        if probe {
-            self.probing = false;
-        }
-        if self.state == State::Limited && !probe {
+        if !probe && matches!(self.state, State::Limited | State::Paused) {
+            self.at_least(now, wait);
             return None;
         }
-        if self.state == State::Up {
+        if self.state != State::Paused {
             self.enter(State::Limited, now, totals);
         }
-        self.state = State::Limited;
-        self.failures += 1;
-        let delay = retry::next_delay(
-            self.failures,
-            Pace::Background,
-            wait.retry_after,
-            wait.jitter,
-        );
-        self.next_probe = Some(now + delay);
+        let delay = self.back_off(now, wait);
         let seconds = delay.as_secs_f64();
         self.announce(true, || {
             Notice::new(
@@ -237,14 +260,10 @@ impl Health {
     pub fn unauthorized(
         &mut self,
         now: Instant,
-        probe: bool,
         message: &str,
         masked_key: &str,
         totals: Totals,
     ) -> Option<Notice> {
-        if probe {
-            self.probing = false;
-        }
         self.next_probe = Some(now + PAUSED_PROBE);
         if self.state == State::Paused {
             return None;
@@ -269,25 +288,46 @@ impl Health {
         }
     }
 
-    /// The key was replaced: whatever the old one met no longer counts.
+    /// The key was replaced: a pause because of the old one is over.
     pub fn rekeyed(&mut self, now: Instant) {
         if self.state == State::Paused {
-            *self = Self {
-                announced: self.announced,
-                since: self.since,
-                ..Self::default()
-            };
+            self.state = State::Up;
+            self.failures = 0;
+            self.next_probe = None;
+            self.probing = None;
         }
         self.retry_now(now);
     }
 
     fn enter(&mut self, state: State, now: Instant, totals: Totals) {
-        if self.state == State::Up {
+        // What began and was told lasts until the first success, whatever it turned into.
+        if self.state == State::Up && !self.announced {
             self.since = Some(now);
             self.dropped_before = totals.dropped;
             self.failures = 0;
         }
         self.state = state;
+    }
+
+    /// The next probe comes after one more back-off.
+    fn back_off(&mut self, now: Instant, wait: Wait) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let delay = retry::next_delay(
+            self.failures,
+            Pace::Background,
+            wait.retry_after,
+            wait.jitter,
+        );
+        self.next_probe = Some(now + delay);
+        delay
+    }
+
+    /// `Retry-After` in an answer to another request than the probe moves the probe only back.
+    fn at_least(&mut self, now: Instant, wait: Wait) {
+        if let Some(asked) = wait.retry_after {
+            let at = now + asked.min(retry::RETRY_AFTER_CAP);
+            self.next_probe = self.next_probe.max(Some(at));
+        }
     }
 
     fn announce(&mut self, worth: bool, line: impl FnOnce() -> Notice) -> Option<Notice> {
@@ -306,98 +346,4 @@ pub struct Wait {
     pub retry_after: Option<Duration>,
     /// Random number in 0..1.
     pub jitter: f64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wait() -> Wait {
-        Wait {
-            retry_after: None,
-            jitter: 0.5,
-        }
-    }
-
-    #[test]
-    fn one_failure_is_silent_a_failed_probe_is_one_line_and_recovery_is_one_line() {
-        let now = Instant::now();
-        let mut health = Health::default();
-        assert!(
-            health
-                .outage(now, false, "refused", wait(), Totals::default())
-                .is_none()
-        );
-        assert!(!health.is_broken());
-        assert_eq!(health.gate(now), Gate::Closed);
-        let later = now + Duration::from_secs(1);
-        assert_eq!(health.gate(later), Gate::Probe);
-        health.probe_started();
-        assert_eq!(health.gate(later), Gate::Closed, "one probe at a time");
-        assert!(
-            health
-                .outage(later, true, "refused", wait(), Totals::default())
-                .is_some()
-        );
-        assert!(health.is_broken());
-        for n in 2..10 {
-            let at = now + Duration::from_secs(60 * n);
-            health.probe_started();
-            assert!(
-                health
-                    .outage(at, true, "refused", wait(), Totals::default())
-                    .is_none()
-            );
-        }
-        assert!(
-            health
-                .success(now + Duration::from_secs(900), Totals::default())
-                .is_some()
-        );
-        assert_eq!(health.gate(now), Gate::Open);
-    }
-
-    #[test]
-    fn requests_sent_before_the_break_do_not_push_the_probe_away() {
-        let now = Instant::now();
-        let mut health = Health::default();
-        let _ = health.outage(now, false, "refused", wait(), Totals::default());
-        let due = health.next_probe();
-        for _ in 0..64 {
-            let _ = health.outage(now, false, "refused", wait(), Totals::default());
-        }
-        assert_eq!(health.next_probe(), due);
-    }
-
-    #[test]
-    fn a_new_key_resumes_at_once() {
-        let now = Instant::now();
-        let mut health = Health::default();
-        assert!(
-            health
-                .unauthorized(now, false, "no", "…", Totals::default())
-                .is_some()
-        );
-        assert!(health.is_broken());
-        assert_eq!(health.gate(now + Duration::from_secs(200)), Gate::Closed);
-        health.rekeyed(now);
-        assert_eq!(health.gate(now), Gate::Open);
-    }
-
-    #[test]
-    fn retry_after_is_a_minimum() {
-        let now = Instant::now();
-        let mut health = Health::default();
-        let wait = Wait {
-            retry_after: Some(Duration::from_secs(20)),
-            jitter: 0.0,
-        };
-        assert!(
-            health
-                .limited(now, false, wait, Totals::default())
-                .is_some()
-        );
-        assert_eq!(health.gate(now + Duration::from_secs(19)), Gate::Closed);
-        assert_eq!(health.gate(now + Duration::from_secs(41)), Gate::Probe);
-    }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::request::{Kind, Request};
-use super::session::{Identity, Session};
+use super::session::Session;
 
 /// What a lane can do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+#[derive(Debug)]
+pub(super) enum Next {
     /// Nothing waits, or the requests in flight must be answered first.
     Nothing,
     /// The request with this number may be sent.
@@ -18,55 +18,59 @@ pub enum Next {
     Delayed(Instant),
     /// An event held back by batching.
     Held,
-    /// The id of the session with this key is needed first.
-    Waits(u64),
+    /// The id of this session is needed first.
+    Waits(Arc<Session>),
 }
 
 /// Where the queue's indexes currently list a lane.
 #[derive(Debug, Default)]
-pub struct Listed {
-    pub ready: Option<u64>,
-    pub oldest: Option<u64>,
-    pub delayed: Option<Instant>,
-    pub held: bool,
+pub(super) struct Listed {
+    pub(super) ready: Option<u64>,
+    pub(super) oldest: Option<u64>,
+    pub(super) delayed: Option<Instant>,
+    pub(super) held: bool,
+    pub(super) waits: Option<u64>,
 }
 
 /// The lane of one session.
 #[derive(Debug)]
-pub struct Lane {
+pub(super) struct Lane {
     /// Whose lane it is.
-    pub session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     /// Requests not in flight, ascending by `seq`.
-    pub waiting: VecDeque<Request>,
+    pub(super) waiting: VecDeque<Request>,
     /// Requests in flight; at most `session_concurrency`.
-    pub flying: Vec<(u64, Kind)>,
+    pub(super) flying: Vec<(u64, Kind)>,
     /// Back-off after a failure that concerns this lane only.
-    pub not_before: Option<Instant>,
+    pub(super) not_before: Option<Instant>,
+    /// The session's create request came this way, so its id is learnt here or nowhere.
+    pub(super) creates: bool,
     /// Whoever created the session no longer wants it.
-    pub abandoned: bool,
+    pub(super) abandoned: bool,
     /// Index entries.
-    pub listed: Listed,
+    pub(super) listed: Listed,
 }
 
 impl Lane {
-    pub fn new(session: Arc<Session>) -> Self {
+    pub(super) fn new(session: Arc<Session>) -> Self {
         Self {
             session,
             waiting: VecDeque::new(),
             flying: Vec::new(),
             not_before: None,
+            creates: false,
             abandoned: false,
             listed: Listed::default(),
         }
     }
 
     /// Nothing waits and nothing is in flight.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.flying.is_empty()
     }
 
     /// The smallest number not settled yet.
-    pub fn oldest(&self) -> Option<u64> {
+    pub(super) fn oldest(&self) -> Option<u64> {
         let waiting = self.waiting.front().map(|r| r.seq);
         let flying = self.flying.iter().map(|(seq, _)| *seq).min();
         match (waiting, flying) {
@@ -77,7 +81,7 @@ impl Lane {
 
     /// What can be done next. Creates and completions travel alone; events may overlap up to
     /// `concurrency`.
-    pub fn next(&self, now: Instant, released: u64, concurrency: usize) -> Next {
+    pub(super) fn next(&self, now: Instant, released: u64, concurrency: usize) -> Next {
         let Some(front) = self.waiting.front() else {
             return Next::Nothing;
         };
@@ -95,23 +99,35 @@ impl Lane {
             return Next::Delayed(at);
         }
         if let Some(parent) = front.body.waits_for() {
-            return Next::Waits(parent.key());
+            return Next::Waits(Arc::clone(parent));
         }
-        if front.kind != Kind::Create && self.session.identity() == Identity::Pending {
-            return Next::Waits(self.session.key());
+        if front.kind != Kind::Create && self.session.is_pending() {
+            return Next::Waits(Arc::clone(&self.session));
         }
         Next::Ready(front.seq)
     }
 
     /// Puts a request back where call order wants it.
-    pub fn put_back(&mut self, request: Request) {
+    pub(super) fn put_back(&mut self, request: Request) {
         let at = self.waiting.partition_point(|r| r.seq < request.seq);
         self.waiting.insert(at, request);
     }
 
+    /// Takes in the waiting requests of another lane of the same session.
+    pub(super) fn absorb(&mut self, requests: VecDeque<Request>) {
+        self.waiting.extend(requests);
+        self.waiting.make_contiguous().sort_by_key(|r| r.seq);
+    }
+
+    /// Can anything be given up? Not while the only request is a creation in flight.
+    pub(super) fn can_shed(&self) -> bool {
+        !self.waiting.is_empty()
+            && (self.flying.is_empty() || self.waiting.iter().any(|r| r.kind != Kind::Create))
+    }
+
     /// Takes the oldest request that can be given up when memory is short: an event, else
     /// whatever waits behind the create request.
-    pub fn shed(&mut self) -> Option<Request> {
+    pub(super) fn shed(&mut self) -> Option<Request> {
         let at = self
             .waiting
             .iter()

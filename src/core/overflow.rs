@@ -8,7 +8,7 @@ use super::request::Request;
 use super::stats::Counters;
 
 /// Takes a request out of memory for good.
-pub fn take(request: Request, reason: DropReason, counters: &mut Counters) {
+pub(super) fn take(request: Request, reason: DropReason, counters: &mut Counters) {
     counters.drop_one(reason);
     if let Some(receipt) = request.receipt {
         receipt.settle(Outcome::Failed(DeliveryError::Dropped(reason)));

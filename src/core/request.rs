@@ -8,7 +8,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::receipt::Receipt;
-use super::session::{Identity, Session};
+use super::session::Session;
 
 /// Everything but RFC 3986 "unreserved" characters is escaped in an id put into a path.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -82,17 +82,18 @@ pub enum Body {
 }
 
 impl Body {
-    fn len(&self) -> usize {
+    /// Bytes of the body as it stands.
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Ready(bytes) => bytes.len(),
             Self::Led { tail, .. } => tail.len(),
         }
     }
 
-    /// The session whose id is needed before the body can be sent, if it is still unknown.
+    /// The session whose id is needed before the body can be sent, if it may still arrive.
     pub(super) fn waits_for(&self) -> Option<&Arc<Session>> {
         match self {
-            Self::Led { session, .. } if session.identity() == Identity::Pending => Some(session),
+            Self::Led { session, .. } if session.can_be_named() => Some(session),
             _ => None,
         }
     }
@@ -148,12 +149,22 @@ pub struct Request {
     pub(super) seq: u64,
     /// The lane it was put into.
     pub(super) lane: u64,
-    /// Attempts that were answered or failed.
+    /// What it counts against the byte bound; its body may change when the id is spliced in.
+    pub(super) charged: usize,
+    /// Has it been on the wire before?
+    pub(super) sent: bool,
+    /// Attempts that failed, for whatever reason.
     pub(super) attempts: u32,
-    /// Requests of the client delivered when the first attempt failed.
+    /// Answers that put the fault on this request alone (408, 425, 500, no usable id).
+    pub(super) faults: u32,
+    /// Those of them with status 500.
+    pub(super) refused_500: u32,
+    /// Requests of the client delivered when the failures of this one began.
     pub(super) delivered_before: Option<u64>,
-    /// Is it the probe of a client whose delivery is broken?
+    /// Was it the probe of a client whose delivery is broken? Known once it has landed.
     pub(super) probe: bool,
+    /// Which key of the client it was sent with.
+    pub(super) key_epoch: u64,
     /// How long it is tried.
     pub patience: Patience,
     /// Where the outcome goes, if anybody may ask.
@@ -175,9 +186,14 @@ impl Request {
             number: 0,
             seq: 0,
             lane: 0,
+            charged: 0,
+            sent: false,
             attempts: 0,
+            faults: 0,
+            refused_500: 0,
             delivered_before: None,
             probe: false,
+            key_epoch: 0,
             patience,
             receipt: None,
         }

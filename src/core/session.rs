@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
+/// Counts the sessions of this process that got their id, or lost the prospect of one.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 /// One session of one client.
 ///
@@ -49,6 +51,14 @@ impl Session {
         Arc::new(Self::new(true))
     }
 
+    /// A pending session as a forked child finds it.
+    #[cfg(test)]
+    pub(super) fn inherited() -> Arc<Self> {
+        let mut session = Self::new(false);
+        session.pid = session.pid.wrapping_add(1);
+        Arc::new(session)
+    }
+
     fn new(dead: bool) -> Self {
         Self {
             key: NEXT_KEY.fetch_add(1, Ordering::Relaxed),
@@ -86,11 +96,29 @@ impl Session {
         self.pid != pid && self.id.get().is_none()
     }
 
+    /// Is the id still to come? Cheaper than [`Session::identity`].
+    pub(super) fn is_pending(&self) -> bool {
+        self.id.get().is_none() && !self.dead.load(Ordering::Acquire)
+    }
+
+    /// Is the id still to come, and will it come to this process?
+    pub(super) fn can_be_named(&self) -> bool {
+        self.is_pending() && !self.lost_at_fork(std::process::id())
+    }
+
     pub(super) fn resolve(&self, id: &str) {
         let _ = self.id.set(Arc::from(id));
+        CHANGES.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
+        CHANGES.fetch_add(1, Ordering::Release);
     }
+}
+
+/// A number that grows whenever some session stops being pending, in whichever client: a queue
+/// whose requests wait for a session of another client looks again when it has moved.
+pub(super) fn changes() -> u64 {
+    CHANGES.load(Ordering::Acquire)
 }

@@ -1,13 +1,13 @@
 //! What becomes of a request once an attempt has ended.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::answer::{ApiError, session_id_from};
 use super::api_key::ApiKey;
 use super::error::{DeliveryError, DropReason};
 use super::health::Wait;
-use super::notices::Level;
+use super::notices::{Level, Notice};
 use super::queue::Queue;
 use super::receipt::Outcome;
 use super::reply::{Answer, Failure, Reply};
@@ -40,6 +40,13 @@ impl Moment<'_> {
         )
     }
 
+    fn wait(&self, retry_after: Option<Duration>) -> Wait {
+        Wait {
+            retry_after,
+            jitter: self.jitter,
+        }
+    }
+
     fn masked_key(&self) -> String {
         self.key.map_or_else(|| "none".to_owned(), ApiKey::masked)
     }
@@ -47,8 +54,8 @@ impl Moment<'_> {
 
 impl Queue {
     /// Settles an attempt: delivered, dropped, or back into its lane.
-    pub fn settle(&mut self, request: Request, reply: Reply, at: Moment<'_>) {
-        let key = self.landed(&request);
+    pub fn settle(&mut self, mut request: Request, reply: Reply, at: Moment<'_>) {
+        let key = self.landed(&mut request);
         match reply {
             Reply::Answer(answer) => self.answered(request, answer, at),
             Reply::Failed(failure) => self.failed(request, &failure, at),
@@ -59,29 +66,29 @@ impl Queue {
     fn answered(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
         match retry::classify(answer.status) {
             StatusClass::Success => self.succeeded(request, answer, at),
-            StatusClass::Unauthorized => self.unauthorized(request, answer, at),
-            StatusClass::RateLimited => self.rate_limited(request, answer, at),
-            StatusClass::Outage => self.unavailable(request, answer, at),
-            StatusClass::Retry => self.failing(request, answer, at),
+            StatusClass::Unauthorized => self.unauthorized(request, &answer, at),
+            StatusClass::RateLimited => self.rate_limited(request, &answer, at),
+            StatusClass::Outage => self.unavailable(request, &answer, at),
+            StatusClass::Retry => self.failing(request, &answer, at),
             StatusClass::Redirect => {
                 let text = format!("unexpected redirect ({})", answer.status);
                 self.failed(request, &Failure::Redirect(text), at);
             }
-            StatusClass::Rejected => self.rejected(request, answer, at),
+            StatusClass::Rejected => self.rejected(request, &answer, at),
         }
     }
 
     fn succeeded(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
         if request.kind == Kind::Create {
             let Some(id) = session_id_from(&answer.body) else {
-                return self.nameless(request, answer, at);
+                return self.nameless(request, &answer, at);
             };
             request.session.resolve(&id);
         }
         self.works(&request, at);
         self.settled(&request);
         self.counters.delivered += 1;
-        self.counters.bytes += request.weight() as u64;
+        self.counters.bytes += request.body.len() as u64;
         if let Some(receipt) = &request.receipt
             && Arc::strong_count(receipt) > 1
         {
@@ -93,13 +100,14 @@ impl Queue {
     }
 
     /// A session was created but its id cannot be read.
-    fn nameless(&mut self, mut request: Request, answer: Answer, at: Moment<'_>) {
+    fn nameless(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
         let error = DeliveryError::BadAnswer {
             message: format!("the answer {} to a session has no usable id", answer.status),
         };
         self.works(&request, at);
         request.attempts += 1;
-        if request.attempts <= self.limits.max_retries {
+        request.faults += 1;
+        if request.faults <= self.limits.max_retries {
             self.last_error = Some(error.to_string());
             return self.again(request, answer.retry_after, at);
         }
@@ -109,57 +117,52 @@ impl Queue {
         self.bury(&session, DropReason::BadAnswer, Some(&error), at.now);
     }
 
-    fn unauthorized(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
-        let error = at.error(&answer);
+    fn unauthorized(&mut self, request: Request, answer: &Answer, at: Moment<'_>) {
+        if request.key_epoch != self.key_epoch {
+            // The key was replaced while this request was on its way with the old one.
+            return self.put_back(request, at.now);
+        }
+        let error = at.error(answer);
         let totals = self.totals();
         self.last_error = Some(error.to_string());
-        let line = self.health.unauthorized(
-            at.now,
-            request.probe,
-            &error.message,
-            &at.masked_key(),
-            totals,
-        );
+        let line = self
+            .health
+            .unauthorized(at.now, &error.message, &at.masked_key(), totals);
         self.say_if(line);
         match request.patience {
             Patience::Blocking { .. } => self.gave_up(request, DeliveryError::from(error), at),
-            Patience::Background => self.put_back(request, at),
+            Patience::Background => self.put_back(request, at.now),
         }
     }
 
-    fn rate_limited(&mut self, mut request: Request, answer: Answer, at: Moment<'_>) {
+    fn rate_limited(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
         request.attempts += 1;
-        self.counters.retries += 1;
         let retry_after = answer.retry_after;
         if !self.limits.immediate {
-            let wait = Wait {
-                retry_after,
-                jitter: at.jitter,
-            };
+            let wait = at.wait(retry_after);
             let totals = self.totals();
             let line = self.health.limited(at.now, request.probe, wait, totals);
             self.say_if(line);
         }
-        let error = at.error(&answer);
+        let error = at.error(answer);
         self.last_error = Some(error.to_string());
         match request.patience {
             Patience::Blocking { .. } => {
                 self.once_more(request, DeliveryError::from(error), retry_after, at);
             }
-            Patience::Background => self.put_back(request, at),
+            Patience::Background => self.put_back(request, at.now),
         }
     }
 
     /// 502, 503, 504: the server, or what stands before it, does not work.
-    fn unavailable(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
-        let retry_after = answer.retry_after;
-        let error = at.error(&answer);
+    fn unavailable(&mut self, request: Request, answer: &Answer, at: Moment<'_>) {
+        let error = at.error(answer);
         let reason = error.to_string();
         self.outage(
             request,
             DeliveryError::from(error),
             &reason,
-            retry_after,
+            answer.retry_after,
             at,
         );
     }
@@ -182,45 +185,54 @@ impl Queue {
         mut request: Request,
         error: DeliveryError,
         reason: &str,
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
         at: Moment<'_>,
     ) {
         request.attempts += 1;
-        self.counters.retries += 1;
+        self.cursor = request.seq;
         self.last_error = Some(reason.to_owned());
         let totals = self.totals();
-        let wait = Wait {
-            retry_after,
-            jitter: at.jitter,
-        };
-        // In immediate delivery each call probes for itself.
-        let probe = request.probe || self.limits.immediate;
-        let line = self.health.outage(at.now, probe, reason, wait, totals);
+        let wait = at.wait(retry_after);
+        let line = self
+            .health
+            .outage(at.now, request.probe, reason, wait, totals);
         self.say_if(line);
-        match request.patience {
-            Patience::Blocking { .. } => self.once_more(request, error, retry_after, at),
-            Patience::Background => self.put_back(request, at),
+        if let Patience::Blocking { .. } = request.patience {
+            return self.once_more(request, error, retry_after, at);
         }
+        let delivered = self.counters.delivered;
+        if delivered > *request.delivered_before.get_or_insert(delivered) {
+            // Others got through since this one began to fail: it may be at fault itself, and
+            // must not stop the whole client each time delivery works again.
+            let pause =
+                retry::next_delay(request.attempts, Pace::Background, retry_after, at.jitter);
+            return self.delay(request, pause, at.now);
+        }
+        self.put_back(request, at.now);
     }
 
     /// 408, 425, 500 and the like: this request is tried again, the others go on.
-    fn failing(&mut self, mut request: Request, answer: Answer, at: Moment<'_>) {
+    fn failing(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
         let (status, retry_after) = (answer.status, answer.retry_after);
         request.attempts += 1;
-        let before = *request
-            .delivered_before
-            .get_or_insert(self.counters.delivered);
-        let error = at.error(&answer);
+        request.faults += 1;
+        let error = at.error(answer);
         self.last_error = Some(error.to_string());
-        if request.probe {
-            self.health.probe_ended();
-        }
+        self.health.reachable(at.now, request.probe, at.jitter);
         if let Patience::Blocking { .. } = request.patience {
-            self.counters.retries += 1;
             return self.once_more(request, DeliveryError::from(error), retry_after, at);
         }
-        let others_succeed = self.counters.delivered > before;
-        if status == 500 && request.attempts >= MAX_500 && others_succeed {
+        let delivered = self.counters.delivered;
+        if status == 500 {
+            request.refused_500 += 1;
+            if request.refused_500 == 1 {
+                request.delivered_before = Some(delivered);
+            }
+        }
+        let others_succeed = request
+            .delivered_before
+            .is_some_and(|then| delivered > then);
+        if request.refused_500 >= MAX_500 && others_succeed {
             self.report(request.kind, status, &error.to_string());
             return self.refuse(
                 request,
@@ -232,9 +244,9 @@ impl Queue {
         self.again(request, retry_after, at);
     }
 
-    fn rejected(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+    fn rejected(&mut self, request: Request, answer: &Answer, at: Moment<'_>) {
         let status = answer.status;
-        let error = at.error(&answer);
+        let error = at.error(answer);
         self.works(&request, at);
         self.last_error = Some(error.to_string());
         self.report(request.kind, status, &error.to_string());
@@ -268,17 +280,17 @@ impl Queue {
         &mut self,
         request: Request,
         error: DeliveryError,
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
         at: Moment<'_>,
     ) {
         let Patience::Blocking { attempts } = request.patience else {
-            return self.put_back(request, at);
+            return self.put_back(request, at.now);
         };
         if request.attempts >= attempts {
             return self.gave_up(request, error, at);
         }
-        let delay = retry::next_delay(request.attempts, Pace::Blocking, retry_after, at.jitter);
-        self.delay(request, at.now + delay, at);
+        let pause = retry::next_delay(request.attempts, Pace::Blocking, retry_after, at.jitter);
+        self.delay(request, pause, at.now);
     }
 
     fn gave_up(&mut self, request: Request, error: DeliveryError, at: Moment<'_>) {
@@ -292,33 +304,31 @@ impl Queue {
     }
 
     /// Back into the lane, which pauses by itself.
-    fn again(
-        &mut self,
-        request: Request,
-        retry_after: Option<std::time::Duration>,
-        at: Moment<'_>,
-    ) {
-        self.counters.retries += 1;
-        let delay = retry::next_delay(request.attempts, Pace::Background, retry_after, at.jitter);
-        self.delay(request, at.now + delay, at);
+    fn again(&mut self, request: Request, retry_after: Option<Duration>, at: Moment<'_>) {
+        let pace = match request.patience {
+            Patience::Blocking { .. } => Pace::Blocking,
+            Patience::Background => Pace::Background,
+        };
+        let pause = retry::next_delay(request.faults, pace, retry_after, at.jitter);
+        self.delay(request, pause, at.now);
     }
 
-    fn delay(&mut self, request: Request, until: Instant, at: Moment<'_>) {
+    fn delay(&mut self, request: Request, pause: Duration, now: Instant) {
         let key = request.lane;
         if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.not_before = Some(until);
+            lane.not_before = Some(now + pause);
         }
-        self.put_back(request, at);
+        self.put_back(request, now);
     }
 
     /// Back into the lane; the client's health decides when it goes out again.
-    fn put_back(&mut self, request: Request, at: Moment<'_>) {
+    pub(super) fn put_back(&mut self, request: Request, now: Instant) {
         let key = request.lane;
         match self.lanes.get_mut(&key) {
             Some(lane) if lane.abandoned && lane.session.id().is_none() => {
                 let session = Arc::clone(&lane.session);
                 self.forget(request, DropReason::CreateAbandoned, None);
-                self.bury(&session, DropReason::CreateAbandoned, None, at.now);
+                self.bury(&session, DropReason::CreateAbandoned, None, now);
             }
             Some(lane) => lane.put_back(request),
             None => self.forget(request, DropReason::SessionRejected, None),
@@ -326,15 +336,17 @@ impl Queue {
     }
 
     fn works(&mut self, request: &Request, at: Moment<'_>) {
-        if request.probe {
-            self.health.probe_ended();
-        }
         let totals = self.totals();
-        let line = self.health.success(at.now, totals);
+        let line = self.health.success(at.now, request.probe, totals);
+        if line.is_some() {
+            // Delivery was broken and works again: what it refuses from now on is news.
+            self.reported.clear();
+        }
         self.say_if(line);
     }
 
-    /// One line per kind of request and status, until delivery has worked in between.
+    /// One line per kind of request and status, until delivery recovers from an outage or gets
+    /// another key.
     fn report(&mut self, kind: Kind, status: u16, what: &str) {
         if self.reported.insert((kind, status)) {
             let noun = kind.noun();
@@ -345,7 +357,7 @@ impl Queue {
         }
     }
 
-    fn say_if(&mut self, notice: Option<super::notices::Notice>) {
+    fn say_if(&mut self, notice: Option<Notice>) {
         if let Some(notice) = notice {
             self.say(notice.level, notice.text);
         }

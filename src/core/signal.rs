@@ -4,25 +4,32 @@
 //! thread looks by itself every few milliseconds, and a caller only sets a flag; a thread that has
 //! nothing to do for a while sleeps, and the next event wakes it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
 /// Events after which a caller wakes a thread that would look by itself soon.
 const THRESHOLD: usize = 128;
 
+/// The thread works.
+const WORKING: u8 = 0;
+/// It has been asked to leave.
+const ASKED: u8 = 1;
+/// It leaves, for certain.
+const LEAVING: u8 = 2;
+
 /// The bell of the delivery thread.
 #[derive(Debug, Default)]
-pub struct Signal {
+pub(super) struct Signal {
     asleep: AtomicBool,
     queued: AtomicUsize,
-    parking: AtomicBool,
+    parking: AtomicU8,
     bell: Notify,
 }
 
 impl Signal {
     /// One more event is queued.
-    pub fn queued(&self) {
+    pub(super) fn queued(&self) {
         if self.queued.fetch_add(1, Ordering::SeqCst) + 1 == THRESHOLD
             || self.asleep.load(Ordering::SeqCst)
         {
@@ -31,50 +38,57 @@ impl Signal {
     }
 
     /// Somebody waits: look now.
-    pub fn ring(&self) {
+    pub(super) fn ring(&self) {
         self.asleep.store(false, Ordering::SeqCst);
         self.bell.notify_one();
     }
 
     /// Asks the thread to leave its loop, before a fork.
-    pub fn park(&self) {
-        self.parking.store(true, Ordering::SeqCst);
+    pub(super) fn park(&self) {
+        self.swap_parking(WORKING, ASKED);
         self.ring();
     }
 
-    /// Takes the request to park back.
-    pub fn unpark(&self) {
-        self.parking.store(false, Ordering::SeqCst);
+    /// Takes the request to park back. True if it comes too late: the thread leaves, and
+    /// another one must take over from it.
+    pub(super) fn unpark(&self) -> bool {
+        self.parking.swap(WORKING, Ordering::SeqCst) == LEAVING
     }
 
-    /// Has the thread been asked to leave?
-    pub fn is_parking(&self) -> bool {
-        self.parking.load(Ordering::SeqCst)
+    /// Has the thread been asked to leave? Then it must: [`Signal::unpark`] counts on it.
+    pub(super) fn leaves(&self) -> bool {
+        self.swap_parking(ASKED, LEAVING)
+    }
+
+    fn swap_parking(&self, from: u8, to: u8) -> bool {
+        self.parking
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     /// The thread has looked at everything queued so far.
-    pub fn looked(&self) -> bool {
+    pub(super) fn looked(&self) -> bool {
         self.queued.swap(0, Ordering::SeqCst) > 0
     }
 
     /// The thread intends to sleep; whatever was queued before is seen by [`Signal::has_queued`],
     /// whatever comes later rings.
-    pub fn doze(&self) {
+    pub(super) fn doze(&self) {
         self.asleep.store(true, Ordering::SeqCst);
     }
 
     /// Was something queued since the last look?
-    pub fn has_queued(&self) -> bool {
+    pub(super) fn has_queued(&self) -> bool {
         self.queued.load(Ordering::SeqCst) > 0
     }
 
     /// Awake again.
-    pub fn wake(&self) {
+    pub(super) fn wake(&self) {
         self.asleep.store(false, Ordering::SeqCst);
     }
 
     /// Completes at the next ring, also one that came before.
-    pub async fn rung(&self) {
+    pub(super) async fn rung(&self) {
         self.bell.notified().await;
     }
 }

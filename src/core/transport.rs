@@ -31,6 +31,9 @@ pub struct Config {
     pub proxy: Option<String>,
     /// Is TLS needed? Without it no certificates are loaded.
     pub tls: bool,
+    /// The API is on this machine: the environment's proxies do not count. One elsewhere could
+    /// not reach it and would see the key, which plain http may carry to loopback only.
+    pub direct: bool,
 }
 
 /// One attempt to be made.
@@ -81,14 +84,26 @@ impl Transport {
         if let Some(proxy) = &config.proxy {
             let proxy = Proxy::all(proxy).map_err(|_| "proxy: not a usable address".to_owned())?;
             builder = builder.proxy(proxy);
+        } else if config.direct {
+            builder = builder.no_proxy();
         }
         let client = builder.tls_certs_only(roots(config)?).build();
         let client = client.map_err(|error| format!("HTTP client: {}", in_words(&error)))?;
         Ok(Self { client })
     }
 
-    /// Makes one attempt.
+    /// Makes one attempt; the time-out covers all of it, redirects and the answer included.
     pub async fn send(self, attempt: Attempt) -> Reply {
+        let timeout = attempt.timeout;
+        tokio::time::timeout(timeout, self.exchange(attempt))
+            .await
+            .unwrap_or_else(|_| {
+                let text = format!("no answer within {} s", timeout.as_secs_f64());
+                Reply::Failed(Failure::Timeout(text))
+            })
+    }
+
+    async fn exchange(self, attempt: Attempt) -> Reply {
         let url = attempt.url.join(&attempt.path);
         let Ok(mut url) = Url::parse(&url) else {
             return Reply::Failed(Failure::Internal("the address cannot be built".to_owned()));
@@ -96,10 +111,10 @@ impl Transport {
         for _ in 0..=MAX_REDIRECTS {
             let response = match self.request(&attempt, url.clone()).await {
                 Ok(response) => response,
-                Err(error) => return Reply::Failed(failure(&error, attempt.timeout)),
+                Err(error) => return Reply::Failed(failure(&error)),
             };
             match redirect_target(&response, &attempt.url) {
-                Target::None => return read(response, attempt.timeout).await,
+                Target::None => return read(response).await,
                 Target::Follow(next) => url = next,
                 Target::Refuse(why) => return Reply::Failed(Failure::Redirect(why)),
             }
@@ -117,7 +132,6 @@ impl Transport {
             .request(method, url)
             .headers(headers(attempt))
             .body(attempt.body.clone())
-            .timeout(attempt.timeout)
             .send()
             .await
     }
@@ -206,7 +220,7 @@ fn redirect_target(response: &Response, home: &ApiUrl) -> Target {
     Target::Follow(next)
 }
 
-async fn read(mut response: Response, timeout: Duration) -> Reply {
+async fn read(mut response: Response) -> Reply {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
     let retry_after =
@@ -223,7 +237,7 @@ async fn read(mut response: Response, timeout: Duration) -> Reply {
                 }
             }
             Ok(None) => break,
-            Err(error) => return Reply::Failed(failure(&error, timeout)),
+            Err(error) => return Reply::Failed(failure(&error)),
         }
     }
     Reply::Answer(Answer {
@@ -234,10 +248,7 @@ async fn read(mut response: Response, timeout: Duration) -> Reply {
     })
 }
 
-fn failure(error: &reqwest::Error, timeout: Duration) -> Failure {
-    if error.is_timeout() {
-        return Failure::Timeout(format!("no answer within {} s", timeout.as_secs_f64()));
-    }
+fn failure(error: &reqwest::Error) -> Failure {
     Failure::Connection(in_words(error))
 }
 

@@ -2,17 +2,22 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::api_key::ApiKey;
 use super::client::ClientState;
 use super::clock;
+use super::error::{DeliveryError, DropReason};
 use super::notices::{Level, Notice};
 use super::process::Process;
+use super::receipt::{Outcome, Receipt};
 use super::reply::{Failure, Reply};
 use super::request::Request;
 use super::settle::Moment;
@@ -24,10 +29,12 @@ const TICK: Duration = Duration::from_millis(5);
 const LINGER: Duration = Duration::from_millis(250);
 /// Answers settled before the thread looks for new requests.
 const BATCH: usize = 64;
+/// HTTP clients kept; a program rarely has more than one.
+const MAX_TRANSPORTS: usize = 16;
 
 /// The runtime and everything in flight; moves to a new thread after a fork.
 #[derive(Debug)]
-pub struct Worker {
+pub(super) struct Worker {
     runtime: Runtime,
     desk: Desk,
 }
@@ -37,15 +44,33 @@ struct Desk {
     answers: UnboundedReceiver<Landed>,
     sender: UnboundedSender<Landed>,
     transports: HashMap<Config, Transport>,
+    /// The clients of one round; kept for its memory.
+    round: Vec<Arc<ClientState>>,
     last_event: Instant,
+}
+
+/// A request that has left its lane. If the thread dies it goes back there: sent again with the
+/// same `Idempotency-Key` it does no harm, lost it would.
+#[derive(Debug)]
+struct Flight {
+    client: Arc<ClientState>,
+    request: Option<Request>,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.client.queue().returned(request, Instant::now());
+        }
+    }
 }
 
 /// An attempt that ended.
 #[derive(Debug)]
 struct Landed {
-    client: Arc<ClientState>,
-    request: Request,
+    flight: Flight,
     reply: Reply,
+    key: Option<ApiKey>,
     took: Duration,
 }
 
@@ -54,7 +79,7 @@ impl Worker {
     ///
     /// # Errors
     /// In words, when the operating system refuses a runtime.
-    pub fn new() -> Result<Self, String> {
+    pub(super) fn new() -> Result<Self, String> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             // Name look-ups use this pool. Python warns when a process with threads forks, so its
@@ -69,13 +94,14 @@ impl Worker {
             answers,
             sender,
             transports: HashMap::new(),
+            round: Vec::new(),
             last_event: Instant::now(),
         };
         Ok(Self { runtime, desk })
     }
 
     /// Works until it is asked to park; returns itself to be resumed.
-    pub fn run(self, process: &Arc<Process>) -> Self {
+    pub(super) fn run(self, process: &Arc<Process>) -> Self {
         let Self { runtime, mut desk } = self;
         runtime.block_on(desk.drive(process));
         Self { runtime, desk }
@@ -84,7 +110,12 @@ impl Worker {
 
 impl Desk {
     async fn drive(&mut self, process: &Arc<Process>) {
-        while !process.signal.is_parking() {
+        while !process.signal.leaves() {
+            #[cfg(test)]
+            assert!(
+                !process.sabotage.swap(false, Ordering::SeqCst),
+                "sabotaged by a test"
+            );
             let now = Instant::now();
             if process.signal.looked() {
                 self.last_event = now;
@@ -144,29 +175,31 @@ impl Desk {
 
     /// Sends what may be sent; returns when something else may be.
     fn dispatch(&mut self, process: &Process, now: Instant) -> Option<Instant> {
-        process.with_clients(|clients| {
-            let mut deadline: Option<Instant> = None;
-            let mut orphans = false;
-            for client in clients.iter() {
-                self.dispatch_client(process, client, now);
-                let queue = client.queue();
-                deadline = [deadline, queue.next_deadline()]
-                    .into_iter()
-                    .flatten()
-                    .min();
-                orphans |= queue.is_drained() && Arc::strong_count(client) == 1;
+        // A copy: building an HTTP client takes milliseconds, and new clients join the list
+        // on their callers' threads.
+        let mut round = std::mem::take(&mut self.round);
+        process.with_clients(|clients| round.extend(clients.iter().cloned()));
+        let mut deadline: Option<Instant> = None;
+        let mut orphans = false;
+        for client in round.drain(..) {
+            // This copy and the list hold it, but no handle: nobody will flush it any more.
+            let orphan = Arc::strong_count(&client) <= 2;
+            if orphan {
+                client.queue().release(now);
             }
-            if orphans {
-                clients.retain(|client| {
-                    let keep = Arc::strong_count(client) > 1 || !client.queue().is_drained();
-                    if !keep {
-                        process.retire(client.queue().counters());
-                    }
-                    keep
-                });
-            }
-            deadline
-        })
+            self.dispatch_client(process, &client, now);
+            let queue = client.queue();
+            deadline = [deadline, queue.next_deadline()]
+                .into_iter()
+                .flatten()
+                .min();
+            orphans |= orphan && queue.is_drained();
+        }
+        self.round = round;
+        if orphans {
+            process.with_clients(|clients| process.collect(clients));
+        }
+        deadline
     }
 
     fn dispatch_client(&mut self, process: &Process, client: &Arc<ClientState>, now: Instant) {
@@ -174,17 +207,28 @@ impl Desk {
             let Some(request) = client.queue().take(now) else {
                 break;
             };
-            self.launch(process, Arc::clone(client), request);
+            self.launch(
+                process,
+                Flight {
+                    client: Arc::clone(client),
+                    request: Some(request),
+                },
+            );
         }
-        for notice in client.queue().take_notices() {
-            process.notices.park(client.sign(notice));
+        let notices = client.queue().take_notices();
+        for notice in notices {
+            process.notices.park(client.sign(&notice));
         }
     }
 
-    fn launch(&mut self, process: &Process, client: Arc<ClientState>, mut request: Request) {
-        let transport = self.transport(&client);
+    fn launch(&mut self, process: &Process, mut flight: Flight) {
+        let transport = self.transport(&flight.client);
+        let Some(request) = &mut flight.request else {
+            return;
+        };
         let idempotency_key = process.idempotency_key(request.number);
-        let attempt = client.attempt(&mut request, idempotency_key);
+        let attempt = flight.client.attempt(request, idempotency_key);
+        let key = attempt.key.clone();
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let started = Instant::now();
@@ -198,11 +242,11 @@ impl Desk {
                 Err(why) => Reply::Failed(Failure::Internal(why)),
             };
             let took = started.elapsed();
-            // Fails only when the desk is gone, and the ledger with it.
+            // Fails only when the desk is gone; then the flight goes back by itself.
             let _ = sender.send(Landed {
-                client,
-                request,
+                flight,
                 reply,
+                key,
                 took,
             });
         });
@@ -214,28 +258,50 @@ impl Desk {
             return Ok(transport.clone());
         }
         let transport = Transport::build(&config)?;
+        if self.transports.len() >= MAX_TRANSPORTS {
+            // What is in use is shared and lives on; the rest is built again when needed.
+            self.transports.clear();
+        }
         self.transports.insert(config, transport.clone());
         Ok(transport)
     }
 }
 
+/// Stands by while a request is settled: should that panic, whoever waits for it learns so.
+struct Witness(Option<Weak<Receipt>>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(receipt) = self.0.take().and_then(|receipt| receipt.upgrade())
+        {
+            let error = DeliveryError::Dropped(DropReason::GaveUp);
+            receipt.settle(Outcome::Failed(error));
+        }
+    }
+}
+
 fn settle_one(process: &Process, landed: Landed) {
     let Landed {
-        client,
-        request,
+        mut flight,
         reply,
+        key,
         took,
     } = landed;
+    let client = Arc::clone(&flight.client);
+    let Some(request) = flight.request.take() else {
+        return;
+    };
+    let _witness = Witness(request.receipt.as_ref().map(Arc::downgrade));
     if client.is_debug() {
-        process
-            .notices
-            .park(client.sign(debug_line(&request, &reply, took)));
+        let line = debug_line(&request, &reply, took);
+        process.notices.park(client.sign(&line));
     }
-    let key = client.key();
+    // With the key it was sent with: that is the one the answer may repeat.
     let moment = Moment {
         now: Instant::now(),
         jitter: clock::jitter(),
-        key: key.as_deref(),
+        key: key.as_ref(),
     };
     let mut queue = client.queue();
     let before = queue.counters().delivered;
@@ -246,7 +312,7 @@ fn settle_one(process: &Process, landed: Landed) {
     let notices = queue.take_notices();
     drop(queue);
     for notice in notices {
-        process.notices.park(client.sign(notice));
+        process.notices.park(client.sign(&notice));
     }
 }
 
@@ -255,7 +321,7 @@ fn debug_line(request: &Request, reply: &Reply, took: Duration) -> Notice {
         Reply::Answer(answer) => answer.status.to_string(),
         Reply::Failed(failure) => failure.message().to_owned(),
     };
-    let (method, path, bytes) = (request.kind.method(), request.path(), request.weight());
+    let (method, path, bytes) = (request.kind.method(), request.path(), request.body.len());
     let text = format!(
         "{method} {path} ({bytes} bytes): {what} after {} ms",
         took.as_millis()

@@ -177,7 +177,14 @@ impl Interaction {
         event: &Any<'_>,
         langfuse_context: Option<&Any<'_>>,
     ) {
-        let _ = (client, session_id, event_id, user_id, event, langfuse_context);
+        let _ = (
+            client,
+            session_id,
+            event_id,
+            user_id,
+            event,
+            langfuse_context,
+        );
     }
 
     /// The client it was begun on.

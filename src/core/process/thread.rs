@@ -1,0 +1,166 @@
+//! The delivery thread: started by the first event, parked for a fork, survived when it panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Process;
+use crate::core::notices::{Level, Notice};
+use crate::core::sync::lock;
+use crate::core::worker::Worker;
+
+/// How long a fork waits for the delivery thread to step aside.
+const PARK_PATIENCE: Duration = Duration::from_millis(5);
+/// How long to leave it at that when the system refuses a thread.
+const START_PAUSE: Duration = Duration::from_secs(1);
+/// Panics after which a thread ends and the next event starts another one.
+const MAX_PANICS: u32 = 3;
+
+/// Where the delivery thread is.
+#[derive(Debug, Default)]
+pub(super) enum Slot {
+    #[default]
+    Idle,
+    Running(JoinHandle<Option<Worker>>),
+    Parked(Worker),
+    Refused(Instant),
+}
+
+impl Slot {
+    /// Takes over from a thread that has ended, or is about to: what it had in flight goes on.
+    fn join(&mut self) {
+        match std::mem::take(self) {
+            Self::Running(thread) => {
+                if let Some(worker) = thread.join().ok().flatten() {
+                    *self = Self::Parked(worker);
+                }
+            }
+            other => *self = other,
+        }
+    }
+}
+
+impl Process {
+    /// Starts the delivery thread unless it runs.
+    pub(in crate::core) fn ensure_running(self: &Arc<Self>) {
+        if !self.running.load(Ordering::Acquire) {
+            self.start(&mut lock(&self.worker));
+        }
+    }
+
+    fn start(self: &Arc<Self>, slot: &mut Slot) {
+        if matches!(slot, Slot::Running(_)) {
+            if self.running.load(Ordering::Acquire) {
+                return;
+            }
+            slot.join();
+        }
+        let worker = match std::mem::take(slot) {
+            Slot::Parked(worker) => Ok(worker),
+            Slot::Refused(at) if at.elapsed() < START_PAUSE => {
+                *slot = Slot::Refused(at);
+                return;
+            }
+            _ => Worker::new(),
+        };
+        let thread = worker.and_then(|worker| {
+            let process = Arc::clone(self);
+            std::thread::Builder::new()
+                .name("sentrial-delivery".to_owned())
+                .spawn(move || process.run(worker))
+                .map_err(|error| error.to_string())
+        });
+        match thread {
+            Ok(thread) => {
+                *slot = Slot::Running(thread);
+                self.running.store(true, Ordering::Release);
+                self.refused.store(false, Ordering::Relaxed);
+            }
+            Err(why) => {
+                *slot = Slot::Refused(Instant::now());
+                self.running.store(false, Ordering::Release);
+                self.complain(&why);
+            }
+        }
+    }
+
+    /// Once until a thread has started: there is one attempt per second, not one line.
+    fn complain(&self, why: &str) {
+        if !self.refused.swap(true, Ordering::Relaxed) {
+            let text = format!("the delivery thread cannot start: {why}; requests are kept");
+            self.notices.park(Notice::new(Level::Error, text));
+        }
+    }
+
+    /// The thread's body. A panic is a defect of ours: it is reported, never passed on, and
+    /// delivery goes on with a new runtime.
+    fn run(self: Arc<Self>, mut worker: Worker) -> Option<Worker> {
+        for _ in 0..MAX_PANICS {
+            let body = AssertUnwindSafe(|| worker.run(&self));
+            if let Ok(worker) = catch_unwind(body) {
+                return Some(worker);
+            }
+            self.survive();
+            match Worker::new() {
+                Ok(fresh) => worker = fresh,
+                Err(why) => {
+                    self.complain(&why);
+                    break;
+                }
+            }
+        }
+        // Last of all: whoever sees this joins the thread.
+        self.running.store(false, Ordering::Release);
+        None
+    }
+
+    /// Puts the ledgers right after a panic and says so.
+    fn survive(&self) {
+        self.with_clients(|clients| {
+            for client in clients.iter() {
+                client.queue().crashed();
+            }
+        });
+        self.announce();
+        let text = "internal error in the delivery thread; it starts again";
+        self.notices
+            .park(Notice::new(Level::Error, text.to_owned()));
+    }
+
+    /// Before a fork: the delivery thread leaves, taking nothing with it, so that the child is
+    /// born of a single-threaded process. Gives up after 5 ms; then the thread runs on.
+    pub fn park(&self) {
+        let Ok(mut slot) = self.worker.try_lock() else {
+            return;
+        };
+        if !matches!(*slot, Slot::Running(_)) {
+            return;
+        }
+        self.signal.park();
+        let deadline = Instant::now() + PARK_PATIENCE;
+        while let Slot::Running(thread) = &*slot {
+            if thread.is_finished() {
+                slot.join();
+            } else if Instant::now() >= deadline {
+                return;
+            } else {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        }
+    }
+
+    /// After a fork, in the parent: the thread goes on where it was.
+    pub fn resume(self: &Arc<Self>) {
+        let left = self.signal.unpark();
+        let mut slot = lock(&self.worker);
+        if left {
+            // Perhaps only after park() had stopped waiting; it is on its way out.
+            slot.join();
+        }
+        if matches!(*slot, Slot::Parked(_)) {
+            self.start(&mut slot);
+        }
+    }
+}

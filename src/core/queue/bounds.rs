@@ -1,0 +1,116 @@
+//! How requests leave the queue without having been delivered.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Queue;
+use crate::core::error::{DeliveryError, DropReason};
+use crate::core::lane::Lane;
+use crate::core::notices::Level;
+use crate::core::overflow;
+use crate::core::receipt::Outcome;
+use crate::core::request::Request;
+use crate::core::session::Session;
+
+impl Queue {
+    /// Gives requests up, oldest first, until the bounds hold again.
+    pub(super) fn shed(&mut self, now: Instant) {
+        if !self.is_over() {
+            // Half empty in both measures: at the bound itself it would be a line per request.
+            let (items, bytes) = (self.limits.max_items / 2, self.limits.max_bytes / 2);
+            if self.items <= items && self.bytes <= bytes {
+                self.overflowing = false;
+            }
+            return;
+        }
+        if !std::mem::replace(&mut self.overflowing, true) {
+            self.say(
+                Level::Warning,
+                format!(
+                    "the queue is full ({} requests, {} bytes): the oldest events are dropped until delivery catches up",
+                    self.items, self.bytes
+                ),
+            );
+        }
+        while self.is_over() {
+            // Lanes with nothing to give have their requests in flight, so they are few.
+            let oldest = self.oldest.values().take(self.limits.max_in_flight + 2);
+            let can_shed = |key: &u64| self.lanes.get(key).is_some_and(Lane::can_shed);
+            let before = self.items;
+            if let Some(key) = oldest.copied().find(can_shed) {
+                self.shed_from(key, now);
+            }
+            if self.items == before {
+                break;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.items > self.limits.max_items || self.bytes > self.limits.max_bytes
+    }
+
+    fn shed_from(&mut self, key: u64, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        if let Some(request) = lane.shed() {
+            self.overflow(request, DropReason::QueueFull);
+            self.reindex(key, now);
+        } else {
+            // Only the create request is left: the session is lost as a whole.
+            let session = Arc::clone(&lane.session);
+            self.bury(&session, DropReason::QueueFull, None, now);
+        }
+    }
+
+    /// A request leaves memory undelivered, through the one place for that.
+    pub(super) fn overflow(&mut self, request: Request, reason: DropReason) {
+        self.settled(&request);
+        overflow::take(request, reason, &mut self.counters);
+    }
+
+    /// Drops a request that the server, or the caller, does not want.
+    pub(in crate::core) fn forget(
+        &mut self,
+        request: Request,
+        reason: DropReason,
+        error: Option<DeliveryError>,
+    ) {
+        self.settled(&request);
+        self.counters.drop_one(reason);
+        let error = error.unwrap_or(DeliveryError::Dropped(reason));
+        if let Some((_, count)) = &mut self.failures {
+            *count += 1;
+        } else {
+            self.failures = Some((error.clone(), 1));
+        }
+        if let Some(receipt) = request.receipt {
+            receipt.settle(Outcome::Failed(error));
+        }
+    }
+
+    /// The session will never exist: everything that waits for it is dropped.
+    pub(in crate::core) fn bury(
+        &mut self,
+        session: &Arc<Session>,
+        reason: DropReason,
+        error: Option<&DeliveryError>,
+        now: Instant,
+    ) {
+        session.kill();
+        if let Some(lane) = self.lanes.get_mut(&session.key()) {
+            for request in std::mem::take(&mut lane.waiting) {
+                self.forget(request, reason, error.cloned());
+            }
+        }
+        self.identified(session, now);
+    }
+
+    pub(in crate::core) fn settled(&mut self, request: &Request) {
+        // Saturating: a defect in the accounting must not turn into a queue that is full for ever.
+        self.items = self.items.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(request.charged);
+        self.counters.pending = self.counters.pending.saturating_sub(1);
+    }
+}
