@@ -312,7 +312,9 @@ class AsyncInteraction:
     ) -> bool:
         return self._interaction.__exit__(exc_type, exc_val, exc_tb)
 
-    async def _run(self, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any) -> Any:
+    async def _run(
+        self, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         return await _run(self.client._client, call, *args, **kwargs)  # noqa: SLF001
 
 
