@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sentrial
 from sentrial import SentrialClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     import pytest
 
@@ -102,3 +104,19 @@ def in_loop(work: Coroutine[Any, Any, Any]) -> Any:
         return await asyncio.wait_for(work, 30)
 
     return asyncio.run(bounded())
+
+
+@contextlib.contextmanager
+def emptied(collector: Collector) -> Iterator[Collector]:
+    """Let every client deliver what it still has before the collector goes.
+
+    Otherwise it would go on trying for the life of the process, and one day reach the collector of
+    another test, which has been given the same port.
+    """
+    yield collector
+    sentrial.clear_session_context()
+    collector.clear_scripts()
+    collector.accept()
+    collector.release()
+    collector.break_connections()
+    sentrial.flush(10)

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sentrial
 
 from tests.support.sdk import bodies_sent, client_for, last_body
 
 if TYPE_CHECKING:
+    import sentrial
+
     from tests.support.collector import Collector
 
 FIGURES = ("estimatedCost", "promptTokens", "completionTokens", "totalTokens")

@@ -24,13 +24,6 @@ def client(collector: Collector) -> sentrial.SentrialClient:
     return client_for(collector)
 
 
-@pytest.fixture(autouse=True)
-def no_session() -> Iterator[None]:
-    sentrial.clear_session_context()
-    yield
-    sentrial.clear_session_context()
-
-
 def test_the_innermost_open_interaction_is_current(client: sentrial.SentrialClient) -> None:
     assert current() is None
     with client.begin("u", "outer") as outer:

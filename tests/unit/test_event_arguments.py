@@ -20,7 +20,7 @@ def client(collector: Collector) -> sentrial.SentrialClient:
 
 
 class ToolBrokenError(RuntimeError):
-    pass
+    """A tool of the program's failed."""
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sentrial
 
 from tests.support.sdk import bodies_sent, client_for, last_body
 
 if TYPE_CHECKING:
+    import sentrial
+
     from tests.support.collector import Collector
 
 
@@ -95,9 +96,7 @@ def test_a_given_cost_counts_also_for_an_unknown_model(
     assert done["estimatedCost"] == 0.5
 
 
-@pytest.mark.parametrize(
-    ("error", "message"), [("refused", "refused"), (ValueError("bad"), "bad")]
-)
+@pytest.mark.parametrize(("error", "message"), [("refused", "refused"), (ValueError("bad"), "bad")])
 def test_a_failed_call(
     client: sentrial.SentrialClient, collector: Collector, error: Any, message: str
 ) -> None:

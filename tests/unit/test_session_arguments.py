@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 class Plan(enum.Enum):
+    """A value of the program's own."""
+
     FREE = "free"
 
 

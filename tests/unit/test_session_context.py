@@ -11,19 +11,9 @@ from sentrial.decorators import get_current_client
 from tests.support.sdk import client_for, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.collector import Collector
 
 current = sentrial.get_session_context
-
-
-@pytest.fixture(autouse=True)
-def no_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("sentrial.client._default", None)
-    sentrial.clear_session_context()
-    yield
-    sentrial.clear_session_context()
 
 
 @sentrial.tool

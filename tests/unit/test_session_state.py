@@ -6,12 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sentrial
 
 from tests.support.sdk import bodies_sent, client_for, last_body, sessions_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import sentrial
 
     from tests.support.collector import Collector
 
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def client(collector: Collector) -> sentrial.SentrialClient:
     return client_for(collector)
-
-
-@pytest.fixture(autouse=True)
-def no_session() -> Iterator[None]:
-    sentrial.clear_session_context()
-    yield
-    sentrial.clear_session_context()
 
 
 def size(value: Any) -> int:

@@ -14,21 +14,12 @@ from tests.support.answers import Answer
 from tests.support.sdk import client_for, in_loop, sessions_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.collector import Collector
 
 
 @pytest.fixture
 def client(collector: Collector) -> sentrial.SentrialClient:
     return client_for(collector)
-
-
-@pytest.fixture(autouse=True)
-def no_session() -> Iterator[None]:
-    sentrial.clear_session_context()
-    yield
-    sentrial.clear_session_context()
 
 
 @sentrial.tool
@@ -44,6 +35,8 @@ async def fetch(url: str) -> str:
 
 
 class BrokenTextError(Exception):
+    """An exception that cannot say what is wrong."""
+
     def __str__(self) -> str:
         raise RuntimeError
 
@@ -187,7 +180,7 @@ def test_an_exception_of_a_coroutine_is_recorded_and_raised_again(
         raise ValueError("late")
 
     async def main() -> None:
-        with client.begin("u", "agent"), pytest.raises(ValueError, match="^late$"):
+        with client.begin("u", "agent"), pytest.raises(ValueError, match=r"^late$"):
             await broken()
 
     in_loop(main())
@@ -299,7 +292,7 @@ def test_a_loud_client_that_cannot_deliver_does_not_replace_the_tools_own_error(
 
     client = client_for(refusing, fail_silently=False, max_retries=0)
     sentrial.set_session_context("sess_1", client)
-    with pytest.raises(ValueError, match="^mine$"):
+    with pytest.raises(ValueError, match=r"^mine$"):
         broken()
 
 
