@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,10 +114,15 @@ def emptied(collector: Collector) -> Iterator[Collector]:
     Otherwise it would go on trying for the life of the process, and one day reach the collector of
     another test, which has been given the same port.
     """
+    waiting = sentrial.stats()["pending"]
     yield collector
     sentrial.clear_session_context()
     collector.clear_scripts()
     collector.accept()
     collector.release()
     collector.break_connections()
-    sentrial.flush(10)
+    deadline = time.monotonic() + 8
+    while sentrial.stats()["pending"] > waiting and time.monotonic() < deadline:
+        # Returns at once while a client takes the server for down, so that it must be repeated.
+        sentrial.flush(1)
+        time.sleep(0.01)
