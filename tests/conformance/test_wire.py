@@ -273,12 +273,6 @@ def test_nested_interactions_keep_their_own_state(
     assert inputs == {"sess_u_outer_1": "outer question", "sess_u_inner_1": "inner question"}
 
 
-def test_ids_are_escaped_in_the_path(client: sentrial.SentrialClient, collector: Collector) -> None:
-    client.complete_session("a/b ?#")
-    client.flush()
-    assert collector.requests()[0].target == "/api/sdk/sessions/a%2Fb%20%3F%23"
-
-
 def test_batching_holds_events_back_until_they_are_flushed(collector: Collector) -> None:
     client = sentrial.SentrialClient(
         api_url=collector.url,

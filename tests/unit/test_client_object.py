@@ -102,7 +102,7 @@ def test_a_pickle_carries_the_options_but_not_the_key(
         {"pii": sentrial.PiiConfig(enabled=True)},
     ],
 )
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("protocol", [0, pickle.HIGHEST_PROTOCOL])
 def test_a_pickle_carries_modes_and_settings(
     monkeypatch: pytest.MonkeyPatch, collector: Collector, options: dict[str, Any], protocol: int
 ) -> None:
