@@ -350,7 +350,11 @@ impl ClientState {
         Config {
             ca_file: options.ca_file.clone(),
             proxy: options.proxy.clone(),
-            proxies: if url.is_loopback() { proxies.for_loopback() } else { proxies },
+            proxies: if url.is_loopback() {
+                proxies.for_loopback()
+            } else {
+                proxies
+            },
             tls: url.as_str().starts_with("https:"),
         }
     }

@@ -19,8 +19,8 @@ use url::Url;
 
 pub use self::batch::{BatchArgs, BatchOptions};
 pub use self::environment::{DeliveryMode, Environment};
-pub use self::proxies::Proxies;
 use self::numbers::Numbers;
+pub use self::proxies::Proxies;
 use super::error::ConfigError;
 
 /// The API that is used when neither `api_url` nor `SENTRIAL_API_URL` says otherwise.

@@ -265,7 +265,10 @@ impl Queue {
         let room = !self.locked && self.in_flight < self.limits.max_in_flight;
         let gated = !self.limits.immediate && room;
         let probe = if gated && !self.ready.is_empty() {
-            self.health.next_probe()
+            let held = self.ready.held_until();
+            self.health
+                .next_probe()
+                .map(|at| held.map_or(at, |held| at.max(held)))
         } else {
             None
         };

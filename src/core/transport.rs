@@ -159,14 +159,26 @@ fn proxies(config: &Config) -> Result<Vec<Proxy>, String> {
     if let Some(proxy) = &config.proxy {
         return Ok(vec![Proxy::all(proxy.expose()).map_err(unusable)?]);
     }
-    let Proxies { http, https, no_proxy } = &config.proxies;
+    let Proxies {
+        http,
+        https,
+        no_proxy,
+    } = &config.proxies;
     let direct = || no_proxy.as_deref().and_then(NoProxy::from_string);
     let mut proxies = Vec::new();
     if let Some(proxy) = http {
-        proxies.push(Proxy::http(proxy.expose()).map_err(unusable)?.no_proxy(direct()));
+        proxies.push(
+            Proxy::http(proxy.expose())
+                .map_err(unusable)?
+                .no_proxy(direct()),
+        );
     }
     if let Some(proxy) = https {
-        proxies.push(Proxy::https(proxy.expose()).map_err(unusable)?.no_proxy(direct()));
+        proxies.push(
+            Proxy::https(proxy.expose())
+                .map_err(unusable)?
+                .no_proxy(direct()),
+        );
     }
     Ok(proxies)
 }

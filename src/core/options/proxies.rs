@@ -22,7 +22,11 @@ impl Proxies {
         let either = |lower: &str, upper: &str| env.var(lower).or_else(|| env.var(upper));
         // In a CGI program HTTP_PROXY is the header "Proxy" of whoever calls it.
         let cgi = env.var("REQUEST_METHOD").is_some();
-        let http = if cgi { env.var("http_proxy") } else { either("http_proxy", "HTTP_PROXY") };
+        let http = if cgi {
+            env.var("http_proxy")
+        } else {
+            either("http_proxy", "HTTP_PROXY")
+        };
         let all = either("all_proxy", "ALL_PROXY");
         let mut usable = |name: &str, text: Option<String>| {
             let text = text.or_else(|| all.clone())?;
@@ -44,7 +48,11 @@ impl Proxies {
     #[must_use]
     pub fn for_loopback(self) -> Self {
         let here = |proxy: Option<ProxyUrl>| proxy.filter(ProxyUrl::is_loopback);
-        Self { http: here(self.http), https: here(self.https), no_proxy: self.no_proxy }
+        Self {
+            http: here(self.http),
+            https: here(self.https),
+            no_proxy: self.no_proxy,
+        }
     }
 }
 
@@ -58,7 +66,10 @@ mod tests {
             found.map(|(_, value)| (*value).to_owned())
         };
         let mut warnings = Vec::new();
-        (Proxies::read(&Environment::new(&get), &mut warnings), warnings)
+        (
+            Proxies::read(&Environment::new(&get), &mut warnings),
+            warnings,
+        )
     }
 
     #[test]
@@ -68,14 +79,29 @@ mod tests {
             ("HTTP_PROXY", "http://b.test:1"),
             ("ALL_PROXY", "http://c.test:1"),
         ]);
-        assert!(proxies.http.unwrap().expose().starts_with("http://a.test:1"));
-        assert!(proxies.https.unwrap().expose().starts_with("http://c.test:1"));
+        assert!(
+            proxies
+                .http
+                .unwrap()
+                .expose()
+                .starts_with("http://a.test:1")
+        );
+        assert!(
+            proxies
+                .https
+                .unwrap()
+                .expose()
+                .starts_with("http://c.test:1")
+        );
         assert!(warnings.is_empty());
     }
 
     #[test]
     fn a_cgi_program_ignores_what_its_caller_chose() {
-        let (proxies, _) = read(&[("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil.test")]);
+        let (proxies, _) = read(&[
+            ("REQUEST_METHOD", "GET"),
+            ("HTTP_PROXY", "http://evil.test"),
+        ]);
         assert_eq!(proxies.http, None);
     }
 
