@@ -144,6 +144,9 @@ class Connection(asyncio.Protocol):
         elif answer.trickle is not None:
             self._trickle(request, answer, wire, 0)
         else:
+            # First, or a client could act on the answer before the request shows that it has one.
+            if answer.raw is None:
+                request.status = answer.status
             self._transport.write(wire)
             self._finish(request, answer)
 
