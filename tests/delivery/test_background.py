@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,9 +48,7 @@ def test_no_call_waits_for_a_hanging_server(collector: Collector) -> None:
 
 
 @pytest.mark.parametrize("delays", [(), (0.02, 0, 0.01, 0)], ids=["even", "uneven"])
-def test_one_session_is_sent_in_call_order(
-    collector: Collector, delays: tuple[float, ...]
-) -> None:
+def test_one_session_is_sent_in_call_order(collector: Collector, delays: tuple[float, ...]) -> None:
     answers = [Answer(delay=delay) for delay in delays] * 10
     collector.script("POST", EVENTS, *answers)
     client = client_of(collector)
@@ -65,7 +64,7 @@ def test_one_session_is_sent_in_call_order(
     for requests in sessions.values():
         kinds = [request.json.get("toolName") or request.method for request in requests]
         assert kinds == ["POST", *(f"t{step}" for step in range(25)), "PATCH"]
-        for earlier, later in zip(requests, requests[1:], strict=False):
+        for earlier, later in pairwise(requests):
             assert earlier.answered is not None
             assert earlier.answered <= later.arrived, "one request at a time"
 
