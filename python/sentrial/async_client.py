@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from sentrial._core import Interaction
 
 __all__ = [
@@ -124,7 +126,13 @@ class AsyncSentrialClient:
         return session_id
 
     async def track_tool_call(
-        self, session_id: str, tool_name: str, tool_input: Any, tool_output: Any, *args: Any, **kwargs: Any
+        self,
+        session_id: str,
+        tool_name: str,
+        tool_input: Any,
+        tool_output: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """Record a call of a tool; see `SentrialClient.track_tool_call`."""
         return await _run(
@@ -154,13 +162,9 @@ class AsyncSentrialClient:
             self._client, self._client.track_error, session_id, error_message, *args, **kwargs
         )
 
-    async def complete_session(
-        self, session_id: str, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
+    async def complete_session(self, session_id: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Complete a session; see `SentrialClient.complete_session`."""
-        return await _run(
-            self._client, self._client.complete_session, session_id, *args, **kwargs
-        )
+        return await _run(self._client, self._client.complete_session, session_id, *args, **kwargs)
 
     def begin(
         self,
@@ -175,7 +179,7 @@ class AsyncSentrialClient:
         interaction = self._client.begin(user_id, event, input, event_id, convo_id, metadata)
         # Documented: unlike the sync client's, the state does not begin with the input.
         self._client.current_state.pop("input", None)
-        return AsyncInteraction._of(self, interaction, input)
+        return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
 
     async def flush(self, timeout: float = 30.0) -> None:
         """Wait until everything recorded so far is delivered."""
@@ -185,7 +189,7 @@ class AsyncSentrialClient:
         """Deliver what is queued; see `SentrialClient.close`."""
         await asyncio.to_thread(self._client.close)
 
-    async def __aenter__(self) -> AsyncSentrialClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -216,7 +220,7 @@ class AsyncInteraction:
     @classmethod
     def _of(
         cls, client: AsyncSentrialClient, interaction: Interaction, user_input: str | None
-    ) -> AsyncInteraction:
+    ) -> Self:
         self = cls.__new__(cls)
         self._adopt(client, interaction, user_input)
         return self
@@ -240,11 +244,11 @@ class AsyncInteraction:
         """The session's id; waits for it at most ``wait_timeout`` seconds."""
         return self._interaction.session_id
 
-    def __await__(self) -> Generator[Any, None, AsyncInteraction]:
+    def __await__(self) -> Generator[Any, None, Self]:
         """Return the interaction: there is nothing to wait for."""
         return self._self().__await__()
 
-    async def _self(self) -> AsyncInteraction:
+    async def _self(self) -> Self:
         return self
 
     def add_tokens(
@@ -301,7 +305,7 @@ class AsyncInteraction:
             _first(total_tokens, self.total_tokens),
         )
 
-    async def __aenter__(self) -> AsyncInteraction:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -348,7 +352,7 @@ async def configure_async(
     **options: Any,
 ) -> None:
     """Replace the default async client; what the old one has queued is delivered."""
-    global _default  # noqa: PLW0603
+    global _default
     new = AsyncSentrialClient(api_url, api_key, fail_silently, **options)
     old, _default = _default, new
     if old is not None:
