@@ -64,7 +64,7 @@ class AsyncSentrialClient:
 
     @property
     def api_url(self) -> str:
-        """The API's address."""
+        """The API's address; see `SentrialClient.api_url`."""
         return self._client.api_url
 
     @property
@@ -78,7 +78,7 @@ class AsyncSentrialClient:
 
     @property
     def fail_silently(self) -> bool:
-        """Whether failures are kept from the program."""
+        """Whether failures are kept from the program. Default True."""
         return self._client.fail_silently
 
     @property
@@ -91,7 +91,7 @@ class AsyncSentrialClient:
         self._client.current_state = state
 
     def update_state(self, key: str, value: Any) -> None:
-        """Set one entry of the current session's state."""
+        """Set one entry of the current session's state; see `SentrialClient.update_state`."""
         self._client.update_state(key, value)
 
     def stats(self) -> dict[str, Any]:
@@ -175,14 +175,25 @@ class AsyncSentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> AsyncInteraction:
-        """Begin an interaction, to be used with ``async with``, awaited or not."""
+        """Begin an interaction, to be used with ``async with``, awaited or not.
+
+        The arguments are those of `SentrialClient.begin`.
+        """
         interaction = self._client.begin(user_id, event, input, event_id, convo_id, metadata)
         # Documented: unlike the sync client's, the state does not begin with the input.
         self._client.current_state.pop("input", None)
         return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
 
     async def flush(self, timeout: float = 30.0) -> None:
-        """Wait until everything recorded so far is delivered."""
+        """Wait until everything recorded so far is delivered.
+
+        Args:
+            timeout: Seconds to wait at most; default 30. Returns at once while the server is down.
+
+        Raises:
+            SentrialError: The first failure since the last flush, if the client is loud and
+                batches.
+        """
         await asyncio.to_thread(self._client.flush, timeout)
 
     async def close(self) -> None:
@@ -203,7 +214,19 @@ class AsyncSentrialClient:
 
 
 class AsyncInteraction:
-    """One piece of work of an agent; see `Interaction`."""
+    """One piece of work of an agent; see `Interaction`. Made by `AsyncSentrialClient.begin`.
+
+    Attributes:
+        client: The client it was begun on.
+        event_id: The id of the event: given, or a new UUID.
+        user_id: The end user.
+        event: What happens.
+        user_input: What the user asked. Default None.
+        total_prompt_tokens: The prompt tokens given to `add_tokens` so far.
+        total_completion_tokens: The completion tokens given to `add_tokens` so far.
+        total_tokens: The sum of both.
+        total_cost: The costs given to `add_tokens` so far, in USD.
+    """
 
     def __init__(
         self,
@@ -254,7 +277,13 @@ class AsyncInteraction:
     def add_tokens(
         self, prompt_tokens: int = 0, completion_tokens: int = 0, cost: float = 0.0
     ) -> None:
-        """Add to the sums that `finish` reports when it is given no others."""
+        """Add to the sums that `finish` reports when it is given no others.
+
+        Args:
+            prompt_tokens: Tokens that went in. Default 0.
+            completion_tokens: Tokens that came out. Default 0.
+            cost: USD. Default 0.0.
+        """
         self.total_prompt_tokens += prompt_tokens
         self.total_completion_tokens += completion_tokens
         self.total_tokens += prompt_tokens + completion_tokens
@@ -351,7 +380,13 @@ async def configure_async(
     fail_silently: bool = True,
     **options: Any,
 ) -> None:
-    """Replace the default async client; what the old one has queued is delivered."""
+    """Replace the default async client; what the old one has queued is delivered.
+
+    The options are those of `SentrialClient`.
+
+    Raises:
+        ConfigurationError: An argument, or a key or address from the environment, cannot be used.
+    """
     global _default
     new = AsyncSentrialClient(api_url, api_key, fail_silently, **options)
     old, _default = _default, new
@@ -367,5 +402,5 @@ async def begin_async(
     convo_id: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> AsyncInteraction:
-    """Begin an interaction on the default async client; see `SentrialClient.begin`."""
+    """Begin an interaction on the default async client; see `AsyncSentrialClient.begin`."""
     return _get_client().begin(user_id, event, input, event_id, convo_id, metadata)
