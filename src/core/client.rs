@@ -159,6 +159,12 @@ impl Client {
         }
     }
 
+    /// The state as it is, also if it belongs to another process.
+    #[cfg(test)]
+    pub(super) fn inherited(&self) -> Arc<ClientState> {
+        self.state.load_full()
+    }
+
     /// Queues a request. With `receipt` the outcome can be read later.
     pub fn submit(
         &self,

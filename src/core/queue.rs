@@ -6,16 +6,17 @@
 mod bounds;
 mod control;
 mod index;
+mod ready;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::ready::Ready;
 use super::error::{DeliveryError, DropReason};
-use super::health::{Gate, Health, Totals};
+use super::health::{Gate, Health, State, Totals};
 use super::lane::Lane;
 use super::notices::{Level, Notice};
 use super::request::{Kind, Request};
@@ -54,7 +55,7 @@ pub struct Queue {
     pub(super) limits: Limits,
     pub(super) lanes: HashMap<u64, Lane>,
     by_id: HashMap<Arc<str>, u64>,
-    ready: BTreeMap<u64, u64>,
+    ready: Ready,
     oldest: BTreeMap<u64, u64>,
     delayed: BTreeSet<(Instant, u64)>,
     held: HashSet<u64>,
@@ -90,7 +91,7 @@ impl Queue {
             limits,
             lanes: HashMap::new(),
             by_id: HashMap::new(),
-            ready: BTreeMap::new(),
+            ready: Ready::default(),
             oldest: BTreeMap::new(),
             delayed: BTreeSet::new(),
             held: HashSet::new(),
@@ -202,19 +203,11 @@ impl Queue {
             Gate::Probe => true,
             Gate::Open => false,
         };
-        let behind = (Excluded(self.cursor), Unbounded);
-        let next = if probe {
-            self.ready.range(behind).next()
-        } else {
-            None
-        };
-        let (seq, key) = next
-            .or_else(|| self.ready.first_key_value())
-            .map(|(seq, key)| (*seq, *key))?;
-        self.ready.remove(&seq);
+        let (seq, key) = self.ready.next(probe.then_some(self.cursor), now)?;
         let lane = self.lanes.get_mut(&key)?;
         lane.listed.ready = None;
         let mut request = lane.waiting.pop_front()?;
+        self.ready.sent(seq, request.kind, now);
         lane.flying.push((request.seq, request.kind));
         self.in_flight += 1;
         request.key_epoch = self.key_epoch;
@@ -272,16 +265,24 @@ impl Queue {
         } else {
             None
         };
+        // Where the gate is closed, the probe decides.
+        let open = self.limits.immediate || self.health.state() == State::Up;
+        let creation = if open && self.in_flight < self.limits.max_in_flight {
+            self.ready.deadline()
+        } else {
+            None
+        };
         let held = match (self.held_since, self.limits.batch) {
             (Some(since), Some((_, interval))) if !self.held.is_empty() => Some(since + interval),
             _ => None,
         };
-        [delayed, probe, held].into_iter().flatten().min()
+        [delayed, probe, creation, held].into_iter().flatten().min()
     }
 
     /// The request came back from the wire; the key of its lane.
-    pub(super) fn landed(&mut self, request: &mut Request) -> u64 {
+    pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> u64 {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.ready.landed(request.kind, now);
         let key = request.lane;
         if let Some(lane) = self.lanes.get_mut(&key)
             && let Some(at) = lane.flying.iter().position(|(seq, _)| *seq == request.seq)

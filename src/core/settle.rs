@@ -55,7 +55,7 @@ impl Moment<'_> {
 impl Queue {
     /// Settles an attempt: delivered, dropped, or back into its lane.
     pub fn settle(&mut self, mut request: Request, reply: Reply, at: Moment<'_>) {
-        let key = self.landed(&mut request);
+        let key = self.landed(&mut request, at.now);
         match reply {
             Reply::Answer(answer) => self.answered(request, answer, at),
             Reply::Failed(failure) => self.failed(request, &failure, at),

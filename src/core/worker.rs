@@ -203,6 +203,11 @@ impl Desk {
     }
 
     fn dispatch_client(&mut self, process: &Process, client: &Arc<ClientState>, now: Instant) {
+        if !client.queue().is_drained() {
+            // Building the HTTP client takes milliseconds: rather now than when the first request
+            // is let go. A failure is met, and reported, by that request.
+            let _ = self.transport(client);
+        }
         loop {
             let Some(request) = client.queue().take(now) else {
                 break;

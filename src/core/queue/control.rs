@@ -133,7 +133,7 @@ impl Queue {
 
     /// A request comes back without an answer because its delivery thread died.
     pub(in crate::core) fn returned(&mut self, mut request: Request, now: Instant) {
-        let key = self.landed(&mut request);
+        let key = self.landed(&mut request, now);
         self.put_back(request, now);
         self.reindex(key, now);
     }

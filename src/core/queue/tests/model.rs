@@ -381,7 +381,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[(Request, Opt
     let pairs = |index: &std::collections::BTreeMap<u64, u64>| -> Vec<(u64, u64)> {
         index.iter().map(|(seq, key)| (*seq, *key)).collect()
     };
-    assert_eq!(pairs(&queue.ready), listed(|lane| lane.listed.ready));
+    assert_eq!(queue.ready.pairs(), listed(|lane| lane.listed.ready));
     assert_eq!(pairs(&queue.oldest), listed(|lane| lane.listed.oldest));
     for (key, lane) in &queue.lanes {
         assert!(!lane.is_idle());
