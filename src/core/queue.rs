@@ -74,6 +74,8 @@ pub struct Queue {
     /// breaks every connection cannot hold up the others for ever.
     pub(super) cursor: u64,
     pub(super) key_epoch: u64,
+    /// There is no key to send with.
+    locked: bool,
     pub(super) counters: Counters,
     pub(super) health: Health,
     pub(super) reported: HashSet<(Kind, u16)>,
@@ -107,6 +109,7 @@ impl Queue {
             overflowing: false,
             cursor: 0,
             key_epoch: 0,
+            locked: false,
             counters: Counters::default(),
             health: Health::default(),
             reported: HashSet::new(),
@@ -222,7 +225,7 @@ impl Queue {
     }
 
     fn gate(&self, now: Instant) -> Gate {
-        if self.in_flight >= self.limits.max_in_flight {
+        if self.locked || self.in_flight >= self.limits.max_in_flight {
             Gate::Closed
         } else if self.limits.immediate {
             Gate::Open
@@ -259,15 +262,19 @@ impl Queue {
     pub fn next_deadline(&self) -> Option<Instant> {
         let delayed = self.delayed.first().map(|(at, _)| *at);
         // Above the limit, or without a gate, only an answer makes room: time changes nothing.
-        let gated = !self.limits.immediate && self.in_flight < self.limits.max_in_flight;
+        let room = !self.locked && self.in_flight < self.limits.max_in_flight;
+        let gated = !self.limits.immediate && room;
         let probe = if gated && !self.ready.is_empty() {
-            self.health.next_probe()
+            let held = self.ready.held_until();
+            self.health
+                .next_probe()
+                .map(|at| held.map_or(at, |held| at.max(held)))
         } else {
             None
         };
         // Where the gate is closed, the probe decides.
         let open = self.limits.immediate || self.health.state() == State::Up;
-        let creation = if open && self.in_flight < self.limits.max_in_flight {
+        let creation = if open && room {
             self.ready.deadline()
         } else {
             None

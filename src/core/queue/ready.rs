@@ -95,6 +95,15 @@ impl Ready {
         }
     }
 
+    /// Until when there is nothing to take although something is ready.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        if self.others.is_empty() {
+            self.deadline()
+        } else {
+            None
+        }
+    }
+
     /// The request with this number is sent.
     pub(super) fn sent(&mut self, seq: u64, kind: Kind, now: Instant) {
         self.remove(seq);

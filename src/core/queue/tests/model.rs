@@ -182,7 +182,7 @@ impl World {
                     self.bench.queue.withdraw(&Arc::clone(session), now);
                 }
             }
-            Op::Rekey => self.bench.queue.rekeyed(now),
+            Op::Rekey => self.bench.queue.rekeyed(now, true),
             Op::Hurry => self.bench.queue.hurry(now),
             Op::Crash { lost } => {
                 for (nth, (request, _)) in std::mem::take(&mut self.flying).into_iter().enumerate()
