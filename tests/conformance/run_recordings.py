@@ -60,11 +60,11 @@ def scenarios(recordings: Path, *, immediate: bool) -> list[str]:
     return chosen
 
 
-#: Where a rule of ours contradicts a "better" check: scenario -> the rule. Nothing else goes in here.
+#: Where a rule of ours contradicts a "better" check: scenario -> the rule. Nothing else goes here.
 CONTRADICTED = {
     False: {},
     True: {
-        "quirk_no_timeout": "DESIGN 3, Modes: an immediate call waits for its answer, up to timeout",
+        "quirk_no_timeout": "DESIGN 3, Modes: an immediate call waits for its answer (timeout)",
         "quirk_state_growth": "DESIGN 3, State: snapshots are sent in full up to 16 KiB each",
     },
 }
