@@ -245,7 +245,7 @@ def test_the_documented_signatures_show() -> None:
         "metadata",
     ]
     assert inspect.signature(sentrial.Interaction.finish).parameters["success"].default is True
-    assert sentrial.SentrialClient.__module__ == "sentrial"
+    assert sentrial.SentrialClient.__module__ == "sentrial.client"
 
 
 def test_documented_attributes(collector: Collector) -> None:
