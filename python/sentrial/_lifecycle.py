@@ -40,6 +40,7 @@ def _in_child() -> None:
 
 
 def _install() -> None:
+    _core.prepare()
     atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
@@ -47,10 +48,11 @@ def _install() -> None:
             after_in_parent=_core.after_fork_in_parent,
             after_in_child=_in_child,
         )
+    # Imported inside a child: while its target was unpickled, before the child clears its
+    # finalizers, or by the target itself, afterwards.
+    _watch_multiprocessing()
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
-        # Imported inside a child: by the target function, or while it was unpickled.
-        _watch_multiprocessing()
         _finish_before_os_exit()
 
 

@@ -6,43 +6,44 @@ must not take it for an empty one (`json.dumps` prints ``{}`` for those without 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from typing import Any
 
     from sentrial._core import Pending
 
-_KEY = "\0sentrial-pending"
+    _Data = dict[str, Any]
+else:
+    _Data = dict
 
-_Data = dict[str, Any]
+_KEY = "\0sentrial-pending"
 
 
 class Receipt(_Data):
     """The server's answer to one call.
 
     Never read, it costs nothing. Reading it waits at most ``wait_timeout`` seconds, and not at all
-    while the server is down; it then reads as ``{}`` and asks again the next time. It can be
-    awaited. Its ``repr`` never waits.
+    while the server is down; without an answer it reads as ``{}`` and looks again, without waiting,
+    the next time. It can be awaited. Its ``repr`` never waits.
     """
 
-    def _settle(self) -> bool:
-        """Fill in the answer; True if nothing more will come."""
-        pending: Pending | None = dict.pop(self, _KEY, None) or self.__dict__.get("_pending")
+    def _settled(self) -> bool:
+        """Fill in the answer; True if it is there, or if there will be none."""
+        pending: Pending | None = dict.get(self, _KEY)
         if pending is None:
             return True
-        late = "_pending" in self.__dict__
-        self.__dict__["_pending"] = pending
-        data = pending.poll() if late else pending.wait()
+        data = pending.poll() if "_waited" in self.__dict__ else pending.wait()
         if data is None:
+            self.__dict__["_waited"] = True
             return False
         self._fill(data)
         return True
 
     def _fill(self, data: _Data) -> None:
-        self.__dict__.pop("_pending", None)
-        dict.clear(self)
+        # The placeholder goes last: another thread that reads meanwhile asks for itself.
         dict.update(self, data)
+        dict.pop(self, _KEY, None)
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait without blocking the event loop."""
@@ -51,7 +52,7 @@ class Receipt(_Data):
     async def _wait(self) -> Receipt:
         import asyncio
 
-        pending: Pending | None = dict.get(self, _KEY) or self.__dict__.get("_pending")
+        pending: Pending | None = dict.get(self, _KEY)
         if pending is None:
             return self
         left, pause = pending.wait_timeout, 0.001
@@ -64,13 +65,12 @@ class Receipt(_Data):
         return self
 
     def __repr__(self) -> str:
-        if dict.__contains__(self, _KEY) or "_pending" in self.__dict__:
+        if dict.__contains__(self, _KEY):
             return "<Receipt: not read yet>"
         return dict.__repr__(self)
 
     def __reduce__(self) -> tuple[type[_Data], tuple[_Data]]:
         """Copies and pickles are plain dicts."""
-        self._settle()
         return dict, (dict(self.items()),)
 
     def __reduce_ex__(self, _: object) -> tuple[type[_Data], tuple[_Data]]:
@@ -87,32 +87,43 @@ class Receipt(_Data):
         """See `dict.__ror__`; the left side may be a plain dict that would not ask."""
         if not isinstance(other, dict):
             return NotImplemented
-        self._settle()
-        return {**other, **self}
+        return {**other, **dict(self.items())}
 
 
 def _reading(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
     def read(self: Receipt, *args: Any, **kwargs: Any) -> Any:
-        self._settle()
+        return method(self if self._settled() else {}, *args, **kwargs)
+
+    return _named(read, name)
+
+
+def _changing(name: str) -> Callable[..., Any]:
+    method = getattr(dict, name)
+
+    def change(self: Receipt, *args: Any, **kwargs: Any) -> Any:
+        if not self._settled():
+            # Whoever changes it has stopped waiting for the answer.
+            self._fill({})
         return method(self, *args, **kwargs)
 
-    read.__name__ = name
-    read.__qualname__ = f"Receipt.{name}"
-    read.__doc__ = method.__doc__
-    return read
+    return _named(change, name)
 
 
-# Everything else that reads or changes a dict asks first.
+def _named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    function.__name__ = name
+    function.__qualname__ = f"Receipt.{name}"
+    function.__doc__ = getattr(dict, name).__doc__
+    return function
+
+
 for _name in (
     "__contains__",
-    "__delitem__",
     "__eq__",
     "__ge__",
     "__getitem__",
     "__gt__",
-    "__ior__",
     "__iter__",
     "__le__",
     "__len__",
@@ -120,15 +131,20 @@ for _name in (
     "__ne__",
     "__or__",
     "__reversed__",
-    "__setitem__",
-    "clear",
     "get",
     "items",
     "keys",
+    "values",
+):
+    setattr(Receipt, _name, _reading(_name))
+for _name in (
+    "__delitem__",
+    "__ior__",
+    "__setitem__",
+    "clear",
     "pop",
     "popitem",
     "setdefault",
     "update",
-    "values",
 ):
-    setattr(Receipt, _name, _reading(_name))
+    setattr(Receipt, _name, _changing(_name))

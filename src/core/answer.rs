@@ -84,8 +84,13 @@ impl std::error::Error for ApiError {}
 #[must_use]
 pub fn session_id_from(body: &[u8]) -> Option<String> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    match serde_json::from_slice::<Value>(body).ok()?.get("id")? {
-        Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
+    // Only the id is read: elsewhere the server may repeat text of ours that is no valid Unicode.
+    #[derive(serde::Deserialize)]
+    struct Created {
+        id: Value,
+    }
+    match serde_json::from_slice::<Created>(body).ok()?.id {
+        Value::String(id) if !id.trim().is_empty() => Some(id),
         Value::Number(id) => {
             // Integers beyond 64 bits arrive as a float that has lost digits: not an id any more.
             let exact = id

@@ -286,19 +286,25 @@ impl Queue {
         [delayed, probe, creation, held].into_iter().flatten().min()
     }
 
-    /// The request came back from the wire; the key of its lane.
-    pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> u64 {
+    /// The request came back from the wire; the key of its lane. None if it was given up meanwhile.
+    pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> Option<u64> {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.ready.landed(request.kind, now);
         let key = request.lane;
-        if let Some(lane) = self.lanes.get_mut(&key)
-            && let Some(at) = lane.flying.iter().position(|(seq, _)| *seq == request.seq)
-        {
-            lane.flying.swap_remove(at);
+        let flying = self.lanes.get_mut(&key).and_then(|lane| {
+            let at = lane
+                .flying
+                .iter()
+                .position(|(seq, _)| *seq == request.seq)?;
+            Some(lane.flying.swap_remove(at))
+        });
+        if flying.is_none() {
+            self.bytes = self.bytes.saturating_sub(request.charged);
+            return None;
         }
         // In immediate delivery each call probes for itself.
         request.probe = self.health.probe_landed(request.seq) || self.limits.immediate;
-        key
+        Some(key)
     }
 
     pub(super) fn say(&mut self, level: Level, text: String) {

@@ -35,6 +35,8 @@ pub enum Failure {
     Timeout(String),
     /// A redirect that is not followed: another origin, a changed method, or a loop.
     Redirect(String),
+    /// This request cannot be sent to any server, for example because its address is too long.
+    Unsendable(String),
     /// The HTTP client could not be built, or failed inside.
     Internal(String),
 }
@@ -47,6 +49,7 @@ impl Failure {
             Self::Connection(text)
             | Self::Timeout(text)
             | Self::Redirect(text)
+            | Self::Unsendable(text)
             | Self::Internal(text) => text,
         }
     }

@@ -61,7 +61,9 @@ impl Moment<'_> {
 impl Queue {
     /// Settles an attempt: delivered, dropped, or back into its lane.
     pub fn settle(&mut self, mut request: Request, reply: Reply, at: Moment<'_>) {
-        let key = self.landed(&mut request, at.now);
+        let Some(key) = self.landed(&mut request, at.now) else {
+            return;
+        };
         match reply {
             Reply::Answer(answer) => self.answered(request, answer, at),
             Reply::Failed(failure) => self.failed(request, &failure, at),
@@ -133,14 +135,16 @@ impl Queue {
         self.last_error = Some(error.to_string());
         self.failures
             .get_or_insert_with(|| (DeliveryError::from(error.clone()), 1));
+        if let Patience::Blocking { .. } = request.patience {
+            // The caller is told; nothing is kept, so nothing is paused.
+            self.report(request.kind, answer.status, &error.to_string());
+            return self.gave_up(request, DeliveryError::from(error), at);
+        }
         let line = self
             .health
             .unauthorized(at.now, &error.message, &at.masked_key(), totals);
         self.say_if(line);
-        match request.patience {
-            Patience::Blocking { .. } => self.gave_up(request, DeliveryError::from(error), at),
-            Patience::Background => self.put_back(request, at.now),
-        }
+        self.put_back(request, at.now);
     }
 
     fn rate_limited(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
@@ -177,6 +181,11 @@ impl Queue {
 
     fn failed(&mut self, request: Request, failure: &Failure, at: Moment<'_>) {
         let message = at.scrubbed(failure.message());
+        if let Failure::Unsendable(_) = failure {
+            // No server has a part in this: nothing is said about its health.
+            let error = DeliveryError::Connection { message };
+            return self.refuse(request, DropReason::Invalid, error, at);
+        }
         let error = match failure {
             Failure::Timeout(_) => DeliveryError::Timeout {
                 message: message.clone(),

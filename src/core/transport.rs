@@ -105,7 +105,9 @@ impl Transport {
     async fn exchange(self, attempt: Attempt) -> Reply {
         let url = attempt.url.join(&attempt.path);
         let Ok(mut url) = Url::parse(&url) else {
-            return Reply::Failed(Failure::Internal("the address cannot be built".to_owned()));
+            return Reply::Failed(Failure::Unsendable(
+                "the address cannot be built".to_owned(),
+            ));
         };
         for _ in 0..=MAX_REDIRECTS {
             let response = match self.request(&attempt, url.clone()).await {
@@ -277,6 +279,9 @@ async fn read(mut response: Response) -> Reply {
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_builder() {
+        return Failure::Unsendable(in_words(error));
+    }
     Failure::Connection(in_words(error))
 }
 

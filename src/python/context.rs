@@ -37,7 +37,7 @@ impl Chain {
         let made = cell.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
             let kwargs = PyDict::new(py);
             kwargs.set_item("default", py.None())?;
-            let class = py.import("contextvars")?.getattr("ContextVar")?;
+            let class = py.import("_contextvars")?.getattr("ContextVar")?;
             Ok(class.call((name,), Some(&kwargs))?.unbind())
         })?;
         Ok(made.bind(py))
@@ -57,6 +57,12 @@ impl Chain {
             .call_method1(intern!(py, "set"), (node,))?;
         Ok(())
     }
+}
+
+/// Makes the context variables, at import; see [`super::pending::prepare`].
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    Chain::Session.variable(py)?;
+    Chain::State.variable(py).map(drop)
 }
 
 /// How a node refers to the client.

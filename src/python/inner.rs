@@ -20,6 +20,8 @@ use super::wait::{after, wait_for};
 use super::{errors, log, pending};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+/// Longest id of a session, in bytes; an address with a longer one is refused everywhere.
+const MAX_ID: usize = 1024;
 /// Largest buffer that is reserved in advance because the previous body was that large.
 const MAX_HINT: usize = 64 * 1024;
 
@@ -243,6 +245,7 @@ impl Inner {
                 Ok("") => wrong("is empty"),
                 // As a segment of a path they would mean another path.
                 Ok("." | "..") => wrong("is not an id"),
+                Ok(text) if text.len() > MAX_ID => wrong("is too long for an id"),
                 Ok(text) => Ok(self.registry.get(text)),
                 Err(_) => wrong("is not valid text"),
             };
@@ -264,7 +267,12 @@ impl Inner {
     ) -> PyResult<T> {
         let error = match call() {
             Ok(value) => return Ok(value),
-            Err(CallError::Python(error)) => error,
+            Err(CallError::Python(error)) => {
+                if !is_ours(py, &error) {
+                    self.core.reject(DropReason::Invalid);
+                }
+                error
+            }
             Err(CallError::Argument(error)) => {
                 self.core.reject(DropReason::Invalid);
                 errors::configuration(py, &error)
@@ -279,6 +287,15 @@ impl Inner {
         }
         Ok(fallback())
     }
+}
+
+/// Was the error made from the outcome of a request, which is in the ledger already?
+fn is_ours(py: Python<'_>, error: &PyErr) -> bool {
+    let ours = py
+        .import("sentrial.exceptions")
+        .and_then(|module| module.getattr("SentrialError"));
+    ours.is_ok_and(|class| error.matches(py, class).unwrap_or(false))
+        || !error.is_instance_of::<PyException>(py)
 }
 
 /// Why a call could not be carried out.
@@ -309,9 +326,13 @@ pub(crate) fn empty(py: Python<'_>) -> Py<PyAny> {
 fn first_of(py: Python<'_>, error: &DeliveryError, count: u64) -> PyErr {
     let raised = errors::delivery(py, error);
     if count > 1 {
-        let note = format!("{count} requests failed since the last flush; this is the first");
-        // add_note() exists since Python 3.11; without it only the count is missing.
-        let _ = raised.value(py).call_method1("add_note", (note,));
+        let value = raised.value(py);
+        let message = value
+            .getattr("message")
+            .map_or_else(|_| error.to_string(), |m| m.to_string());
+        let text = format!("{message} (the first of {count} failures since the last flush)");
+        // Every exception of a request has a message; without one only the count is missing.
+        let _ = value.setattr("message", text);
     }
     raised
 }

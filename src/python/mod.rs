@@ -51,7 +51,7 @@ mod core_module {
     use super::module::{
         CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
         clear_session_context, context_client, current_session, enter_state, flush_all,
-        get_session_context, is_immediate, process_stats, release, set_session_context,
+        get_session_context, is_immediate, prepare, process_stats, release, set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use crate::core::notices::{Level, Notice};
 use crate::core::process::Process;
@@ -14,9 +14,10 @@ use super::client::SentrialClient;
 use super::context;
 use super::inner::CallError;
 use super::record::SessionRecord;
+use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{after, wait_for};
-use super::{log, stats};
+use super::{log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -193,12 +194,7 @@ pub(crate) fn set_session_context(
     session_id: Option<&Bound<'_, PyAny>>,
     client: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let id = session_id.map(|id| {
-        id.cast::<PyString>().map_or_else(
-            |_| id.to_string(),
-            |text| text.to_string_lossy().into_owned(),
-        )
-    });
+    let id = session_id.map(lossy);
     let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
     context::set(py, id.as_deref(), client)
 }
@@ -307,4 +303,11 @@ pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) 
 #[pyfunction]
 pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
     client.get().inner().is_immediate()
+}
+
+/// Makes what calls need, while the package is imported and no other thread can be in a call.
+#[pyfunction]
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    context::prepare(py)?;
+    pending::prepare(py)
 }

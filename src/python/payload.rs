@@ -228,8 +228,13 @@ pub(crate) fn merged<'py>(
     let Some(metadata) = metadata else {
         return Ok(PyDict::new(py));
     };
-    if let Ok(dict) = metadata.cast::<PyDict>() {
-        return dict.copy();
+    // A subclass may refuse to be copied; it is then written like any other object.
+    if let Some(copy) = metadata
+        .cast::<PyDict>()
+        .ok()
+        .and_then(|dict| dict.copy().ok())
+    {
+        return Ok(copy);
     }
     let merged = PyDict::new(py);
     merged.set_item("value", metadata)?;

@@ -86,14 +86,21 @@ pub(crate) fn decode<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, P
         .unwrap_or_else(|| PyDict::new(py)))
 }
 
+static RECEIPT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Loads the class of receipts, at import: a first call that imports would hold the import lock,
+/// and a fork at that moment would leave it locked in the child.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    RECEIPT.import(py, "sentrial._receipt", "Receipt").map(drop)
+}
+
 /// A lazy receipt: a dict that asks for the answer when it is first read.
 pub(crate) fn receipt(
     py: Python<'_>,
     receipt: Arc<Receipt>,
     client: &Client,
 ) -> PyResult<Py<PyAny>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CLASS.import(py, "sentrial._receipt", "Receipt")?;
+    let class = RECEIPT.import(py, "sentrial._receipt", "Receipt")?;
     let wait_timeout = client.settings().options.wait_timeout;
     let pending = Pending {
         receipt,

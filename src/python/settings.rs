@@ -15,6 +15,7 @@ use crate::core::options::{
 };
 
 use super::inner::Inner;
+use super::sessions::lossy;
 use super::{errors, log};
 
 /// The arguments of the constructor.
@@ -281,7 +282,7 @@ pub(crate) fn pii(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<
     let kwargs = PyDict::new(py);
     kwargs.set_item("enabled", true)?;
     for (key, value) in dict {
-        kwargs.set_item(snake(&key.to_string()), value)?;
+        kwargs.set_item(snake(&lossy(&key)), value)?;
     }
     let made = class()?.call((), Some(&kwargs));
     made.map(Bound::unbind)

@@ -11,6 +11,7 @@ use super::context;
 use super::inner::Inner;
 use super::payload::{Payload, finite};
 use super::record::SessionRecord;
+use super::sessions::lossy;
 use super::state::{Known, write_state};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -124,8 +125,7 @@ impl<'py> Target<'_, 'py> {
 
         let state = self.state()?;
         self.snapshot(&mut payload, "stateBefore", &state, None)?;
-        let name = call.name.str()?;
-        let key = PyString::new(py, &format!("{}_result", name.to_string_lossy()));
+        let key = PyString::new(py, &format!("{}_result", lossy(call.name)));
         state.set_item(&key, call.output)?;
         let json = stored_json(&payload, call, output);
         let known = json.as_deref().map(|json| Known {

@@ -125,7 +125,18 @@ impl Queue {
                 continue;
             };
             let session = Arc::clone(&lane.session);
-            let unborn = lane.creates && lane.flying.is_empty() && session.is_pending();
+            let unborn = lane.creates && session.is_pending();
+            // What is in flight may still arrive, but nobody will learn of it.
+            let flying = std::mem::take(&mut lane.flying).len();
+            for _ in 0..flying {
+                self.items = self.items.saturating_sub(1);
+                self.counters.pending = self.counters.pending.saturating_sub(1);
+                self.counters.drop_one(DropReason::Exit);
+                count += 1;
+            }
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
             for request in std::mem::take(&mut lane.waiting) {
                 self.overflow(request, DropReason::Exit);
                 count += 1;
@@ -140,9 +151,10 @@ impl Queue {
 
     /// A request comes back without an answer because its delivery thread died.
     pub(in crate::core) fn returned(&mut self, mut request: Request, now: Instant) {
-        let key = self.landed(&mut request, now);
-        self.put_back(request, now);
-        self.reindex(key, now);
+        if let Some(key) = self.landed(&mut request, now) {
+            self.put_back(request, now);
+            self.reindex(key, now);
+        }
     }
 
     /// The delivery thread died. What was in flight has been [`returned`](Self::returned); what it

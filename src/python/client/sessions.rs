@@ -11,7 +11,7 @@ use crate::core::session::Session;
 use crate::python::context;
 use crate::python::interaction::{Begin, Interaction};
 use crate::python::record::SessionRecord;
-use crate::python::sessions::{Completion, NewSession, Parent, complete, update};
+use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
 
 #[pymethods]
 impl SentrialClient {
@@ -66,15 +66,13 @@ impl SentrialClient {
                 };
                 let body = new.body(inner)?;
                 let receipt = inner.create(&session, body);
-                let id = inner.id_of(py, &session, receipt.as_deref())?;
-                let id = match id {
-                    Some(id) => Some(id),
-                    None => {
-                        inner.core.state().withdraw(&session);
-                        // The answer may have come just before: then there is a session after all.
-                        session.id().cloned()
-                    }
-                };
+                let waited = inner.id_of(py, &session, receipt.as_deref());
+                if !matches!(waited, Ok(Some(_))) {
+                    // Also after Ctrl-C: nobody knows of this session.
+                    inner.core.state().withdraw(&session);
+                }
+                // The answer may have come just before: then there is a session after all.
+                let id = waited?.or_else(|| session.id().cloned());
                 if let Some(id) = &id {
                     inner.registry.keep(id, &record);
                 }
@@ -163,7 +161,7 @@ impl SentrialClient {
         summary: Option<&Any<'py>>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let good = status.is_none_or(|s| matches!(&*s.to_string(), "success" | "completed"));
+        let good = status.is_none_or(|s| matches!(&*lossy(s), "success" | "completed"));
         let implied = Flag::Plain(good).value(py);
         let reason = failure_reason.or(if good { None } else { summary.or(status) });
         Self::call(slf, session_id, |target| {
