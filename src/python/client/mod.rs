@@ -16,6 +16,7 @@ use crate::core::error::DeliveryError;
 use crate::core::options::OptionArgs;
 
 use super::inner::{CallError, Inner, empty};
+use super::sessions::lossy;
 use super::track::Target;
 use super::{context, errors, settings};
 
@@ -260,14 +261,11 @@ impl SentrialClient {
     ///     value: Anything; written as JSON when an event is recorded.
     #[pyo3(signature = (key, value))]
     fn update_state(slf: &Bound<'_, Self>, key: &Any<'_>, value: &Any<'_>) -> PyResult<()> {
-        let inner = slf.get().inner();
-        inner.guard(
-            slf.py(),
-            || (),
-            || {
-                context::current_state(slf)?.set_item(key, value)?;
-                Ok(())
-            },
-        )
+        let state = context::current_state(slf)?;
+        if state.set_item(key, value).is_err() {
+            // What cannot be a key of a dict becomes the key that it would be on the wire.
+            state.set_item(lossy(key), value)?;
+        }
+        Ok(())
     }
 }
