@@ -179,8 +179,11 @@ def steady(options: dict[str, Any]) -> dict[str, Any]:
     interactions = _sessions(client, _SESSIONS)
     overhead = _clock_cost()
     times, pairs = _Times(overhead), _Times(overhead)
-    # The clients of a hanging server and of a refusing one have seen it when the calls begin.
+    # Delivery has settled when the calls begin: a server counts as down after two failures.
     time.sleep(0.2)
+    deadline = time.monotonic() + 5
+    while client.stats()["state"] != options["state"] and time.monotonic() < deadline:
+        time.sleep(0.01)
     for index in range(options["calls"] + 256):
         interaction = interactions[index % _SESSIONS]
         tool_input, tool_output = pool[index % _POOL]
@@ -238,7 +241,7 @@ def published(options: dict[str, Any]) -> dict[str, Any]:
     tool_input, tool_output = _payloads(options.get("size", 1024))[0]
     sessions, each = options["sessions"], options["events"] // options["sessions"]
     started = time.perf_counter()
-    ids = [
+    ids: list[Any] = [
         client.create_session(name="bench", agent_name="bench", user_id="user")
         for _ in range(sessions)
     ]

@@ -134,7 +134,10 @@ impl Inner {
             empty(py)
         } else {
             match self.core.submit(kind, session, body, true) {
-                Some(receipt) => pending::receipt(py, receipt, &self.core)?,
+                Some(receipt) => {
+                    let wait_timeout = self.core.settings().options.wait_timeout;
+                    pending::receipt(py, receipt, self.core.state(), wait_timeout)?
+                }
                 None => empty(py),
             }
         };
