@@ -124,24 +124,23 @@ impl Inner {
         session: Arc<Session>,
         body: Body,
     ) -> PyResult<Py<PyAny>> {
-        let result = if self.is_immediate() {
-            match self.core.submit(kind, session, body, true) {
-                Some(receipt) => self.result(py, &receipt)?,
-                None => empty(py),
+        let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
+        let wanted = is_immediate || !(is_event && self.is_batching());
+        let receipt = self.core.submit(kind, session, body, wanted);
+        // Asked for once: it costs a system call.
+        let state = self.core.state();
+        let noted = state.process().notices().any();
+        let result = match receipt {
+            Some(receipt) if is_immediate => self.result(py, &receipt)?,
+            Some(receipt) => {
+                let wait_timeout = self.core.settings().options.wait_timeout;
+                pending::receipt(py, receipt, state, wait_timeout)?
             }
-        } else if self.is_batching() && kind == Kind::Event {
-            let _ = self.core.submit(kind, session, body, false);
-            empty(py)
-        } else {
-            match self.core.submit(kind, session, body, true) {
-                Some(receipt) => {
-                    let wait_timeout = self.core.settings().options.wait_timeout;
-                    pending::receipt(py, receipt, self.core.state(), wait_timeout)?
-                }
-                None => empty(py),
-            }
+            None => empty(py),
         };
-        log::drain(py);
+        if noted || is_immediate {
+            log::drain(py);
+        }
         Ok(result)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -186,19 +187,17 @@ impl<'py> Target<'_, 'py> {
 
     /// `{"tokens": {"prompt": …, "completion": …}}` in an output counts too.
     fn tokens_of_output(&self, output: Arg<'_, '_>) {
-        let dict = |value: &Bound<'_, PyAny>, key: &str| -> Option<Py<PyAny>> {
-            let dict = value.cast::<PyDict>().ok()?;
-            Some(dict.get_item(key).ok()??.unbind())
-        };
         let Some(output) = output else { return };
         let py = output.py();
-        let Some(tokens) = dict(output, "tokens") else {
+        let Some(tokens) = member(output, intern!(py, "tokens")) else {
             return;
         };
-        let count =
-            |key| dict(tokens.bind(py), key).map_or(0.0, |count| finite(Some(count.bind(py))));
-        self.record.totals.prompt.add(count("prompt"));
-        self.record.totals.completion.add(count("completion"));
+        let count = |key| finite(member(&tokens, key).as_ref());
+        self.record.totals.prompt.add(count(intern!(py, "prompt")));
+        self.record
+            .totals
+            .completion
+            .add(count(intern!(py, "completion")));
     }
 
     fn common(
@@ -297,6 +296,11 @@ impl<'py> Target<'_, 'py> {
         }
         self.send(payload)
     }
+}
+
+/// What a dict has under a key.
+fn member<'py>(value: &Bound<'py, PyAny>, key: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+    value.cast::<PyDict>().ok()?.get_item(key).ok()?
 }
 
 /// The key of the state under which the output of a tool is stored.
