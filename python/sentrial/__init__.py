@@ -29,7 +29,7 @@ from sentrial.client import begin, close, configure, flush, shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sentrial.async_client import (  # type: ignore[import-not-found]  # not written yet
+    from sentrial.async_client import (
         AsyncInteraction,
         AsyncSentrialClient,
         begin_async,

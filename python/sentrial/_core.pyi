@@ -6,7 +6,7 @@
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, TypedDict, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -17,6 +17,7 @@ __all__ = [
     "ContextNode",
     "CurrentSession",
     "Interaction",
+    "LocalServer",
     "Pending",
     "SentrialClient",
     "__version__",
@@ -27,10 +28,17 @@ __all__ = [
     "clear_session_context",
     "context_client",
     "current_session",
+    "enter_state",
     "flush_all",
     "get_session_context",
+    "is_immediate",
+    "keys_create",
+    "keys_list",
+    "keys_revoke",
     "known_cost",
     "release",
+    "sessions_get",
+    "sessions_list",
     "set_session_context",
     "stats",
     "to_json",
@@ -239,6 +247,15 @@ class Interaction:
         event: str,
         langfuse_context: Any = None,
     ) -> Self: ...
+    def __init__(
+        self,
+        client: SentrialClient,
+        session_id: str | None,
+        event_id: str,
+        user_id: str,
+        event: str,
+        langfuse_context: Any = None,
+    ) -> None: ...
     @property
     def client(self) -> SentrialClient: ...
     @property
@@ -358,3 +375,41 @@ def known_cost(
     provider: str, model: str, input_tokens: float, output_tokens: float
 ) -> float | None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
+
+class _Key(TypedDict):
+    id: str
+    name: str
+    environment: str
+    masked: str
+    created_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+
+class _CreatedKey(_Key):
+    key: str
+
+@final
+class LocalServer:
+    def __new__(cls, db: str | os.PathLike[str], port: int = 3001) -> LocalServer: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+def keys_create(db: str | os.PathLike[str], name: str, env: str = "live") -> _CreatedKey: ...
+def keys_list(db: str | os.PathLike[str]) -> list[_Key]: ...
+def keys_revoke(db: str | os.PathLike[str], name_or_id: str) -> _Key: ...
+def sessions_list(
+    db: str | os.PathLike[str],
+    agent: str | None = None,
+    user: str | None = None,
+    status: str | None = None,
+    since: str | None = None,
+    limit: int = 50,
+    key_id: str | None = None,
+) -> str: ...
+def sessions_get(db: str | os.PathLike[str], id: str) -> str: ...  # noqa: A002  as at run time
+def enter_state(client: SentrialClient, session_id: str) -> None: ...
+def is_immediate(client: SentrialClient) -> bool: ...

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from sentrial._core import Interaction
 
 __all__ = [
@@ -62,7 +64,7 @@ class AsyncSentrialClient:
 
     @property
     def api_url(self) -> str:
-        """The API's address."""
+        """The API's address; see `SentrialClient.api_url`."""
         return self._client.api_url
 
     @property
@@ -76,7 +78,7 @@ class AsyncSentrialClient:
 
     @property
     def fail_silently(self) -> bool:
-        """Whether failures are kept from the program."""
+        """Whether failures are kept from the program. Default True."""
         return self._client.fail_silently
 
     @property
@@ -89,7 +91,7 @@ class AsyncSentrialClient:
         self._client.current_state = state
 
     def update_state(self, key: str, value: Any) -> None:
-        """Set one entry of the current session's state."""
+        """Set one entry of the current session's state; see `SentrialClient.update_state`."""
         self._client.update_state(key, value)
 
     def stats(self) -> dict[str, Any]:
@@ -124,7 +126,13 @@ class AsyncSentrialClient:
         return session_id
 
     async def track_tool_call(
-        self, session_id: str, tool_name: str, tool_input: Any, tool_output: Any, *args: Any, **kwargs: Any
+        self,
+        session_id: str,
+        tool_name: str,
+        tool_input: Any,
+        tool_output: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """Record a call of a tool; see `SentrialClient.track_tool_call`."""
         return await _run(
@@ -154,13 +162,9 @@ class AsyncSentrialClient:
             self._client, self._client.track_error, session_id, error_message, *args, **kwargs
         )
 
-    async def complete_session(
-        self, session_id: str, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
+    async def complete_session(self, session_id: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Complete a session; see `SentrialClient.complete_session`."""
-        return await _run(
-            self._client, self._client.complete_session, session_id, *args, **kwargs
-        )
+        return await _run(self._client, self._client.complete_session, session_id, *args, **kwargs)
 
     def begin(
         self,
@@ -171,21 +175,32 @@ class AsyncSentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> AsyncInteraction:
-        """Begin an interaction, to be used with ``async with``, awaited or not."""
+        """Begin an interaction, to be used with ``async with``, awaited or not.
+
+        The arguments are those of `SentrialClient.begin`.
+        """
         interaction = self._client.begin(user_id, event, input, event_id, convo_id, metadata)
         # Documented: unlike the sync client's, the state does not begin with the input.
         self._client.current_state.pop("input", None)
-        return AsyncInteraction._of(self, interaction, input)
+        return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
 
     async def flush(self, timeout: float = 30.0) -> None:
-        """Wait until everything recorded so far is delivered."""
+        """Wait until everything recorded so far is delivered.
+
+        Args:
+            timeout: Seconds to wait at most; default 30. Returns at once while the server is down.
+
+        Raises:
+            SentrialError: The first failure since the last flush, if the client is loud and
+                batches.
+        """
         await asyncio.to_thread(self._client.flush, timeout)
 
     async def close(self) -> None:
         """Deliver what is queued; see `SentrialClient.close`."""
         await asyncio.to_thread(self._client.close)
 
-    async def __aenter__(self) -> AsyncSentrialClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -199,7 +214,19 @@ class AsyncSentrialClient:
 
 
 class AsyncInteraction:
-    """One piece of work of an agent; see `Interaction`."""
+    """One piece of work of an agent; see `Interaction`. Made by `AsyncSentrialClient.begin`.
+
+    Attributes:
+        client: The client it was begun on.
+        event_id: The id of the event: given, or a new UUID.
+        user_id: The end user.
+        event: What happens.
+        user_input: What the user asked. Default None.
+        total_prompt_tokens: The prompt tokens given to `add_tokens` so far.
+        total_completion_tokens: The completion tokens given to `add_tokens` so far.
+        total_tokens: The sum of both.
+        total_cost: The costs given to `add_tokens` so far, in USD.
+    """
 
     def __init__(
         self,
@@ -216,7 +243,7 @@ class AsyncInteraction:
     @classmethod
     def _of(
         cls, client: AsyncSentrialClient, interaction: Interaction, user_input: str | None
-    ) -> AsyncInteraction:
+    ) -> Self:
         self = cls.__new__(cls)
         self._adopt(client, interaction, user_input)
         return self
@@ -240,17 +267,23 @@ class AsyncInteraction:
         """The session's id; waits for it at most ``wait_timeout`` seconds."""
         return self._interaction.session_id
 
-    def __await__(self) -> Generator[Any, None, AsyncInteraction]:
+    def __await__(self) -> Generator[Any, None, Self]:
         """Return the interaction: there is nothing to wait for."""
         return self._self().__await__()
 
-    async def _self(self) -> AsyncInteraction:
+    async def _self(self) -> Self:
         return self
 
     def add_tokens(
         self, prompt_tokens: int = 0, completion_tokens: int = 0, cost: float = 0.0
     ) -> None:
-        """Add to the sums that `finish` reports when it is given no others."""
+        """Add to the sums that `finish` reports when it is given no others.
+
+        Args:
+            prompt_tokens: Tokens that went in. Default 0.
+            completion_tokens: Tokens that came out. Default 0.
+            cost: USD. Default 0.0.
+        """
         self.total_prompt_tokens += prompt_tokens
         self.total_completion_tokens += completion_tokens
         self.total_tokens += prompt_tokens + completion_tokens
@@ -301,7 +334,7 @@ class AsyncInteraction:
             _first(total_tokens, self.total_tokens),
         )
 
-    async def __aenter__(self) -> AsyncInteraction:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -312,7 +345,9 @@ class AsyncInteraction:
     ) -> bool:
         return self._interaction.__exit__(exc_type, exc_val, exc_tb)
 
-    async def _run(self, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any) -> Any:
+    async def _run(
+        self, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         return await _run(self.client._client, call, *args, **kwargs)  # noqa: SLF001
 
 
@@ -345,8 +380,14 @@ async def configure_async(
     fail_silently: bool = True,
     **options: Any,
 ) -> None:
-    """Replace the default async client; what the old one has queued is delivered."""
-    global _default  # noqa: PLW0603
+    """Replace the default async client; what the old one has queued is delivered.
+
+    The options are those of `SentrialClient`.
+
+    Raises:
+        ConfigurationError: An argument, or a key or address from the environment, cannot be used.
+    """
+    global _default
     new = AsyncSentrialClient(api_url, api_key, fail_silently, **options)
     old, _default = _default, new
     if old is not None:
@@ -361,5 +402,5 @@ async def begin_async(
     convo_id: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> AsyncInteraction:
-    """Begin an interaction on the default async client; see `SentrialClient.begin`."""
+    """Begin an interaction on the default async client; see `AsyncSentrialClient.begin`."""
     return _get_client().begin(user_id, event, input, event_id, convo_id, metadata)

@@ -31,11 +31,11 @@ __all__ = [
 MAX_RETRIES = 3
 """Retries of a blocking call, unless ``max_retries`` says otherwise."""
 INITIAL_BACKOFF_SECONDS = 0.5
-"""Pause before the first retry."""
+"""Seconds of pause before the first retry of a blocking call."""
 MAX_BACKOFF_SECONDS = 8.0
-"""Longest pause between the attempts of a blocking call."""
+"""Seconds of the longest pause between the attempts of a blocking call."""
 BACKOFF_MULTIPLIER = 2.0
-"""Growth of the pause."""
+"""By what the pause grows from one retry to the next."""
 RETRYABLE_STATUS_CODES = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which a request is tried again (5xx except 501 and 505 as well)."""
 
@@ -154,7 +154,8 @@ def flush(timeout: float = 30.0) -> None:
     """Wait until everything recorded so far, on every client, is delivered.
 
     Args:
-        timeout: Seconds to wait at most. Clients whose server is down are not waited for.
+        timeout: Seconds to wait at most; default 30. Clients whose server is down are not waited
+            for.
 
     Raises:
         SentrialError: The first failure since the last flush, if the default client is loud and

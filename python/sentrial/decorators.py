@@ -72,9 +72,9 @@ def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
             try:
                 result = await function(*args, **kwargs)
             except Exception as error:
-                call.failed(error)
+                await _off_the_loop(session, call.failed, error)
                 raise
-            call.succeeded(result)
+            await _off_the_loop(session, call.succeeded, result)
             return result
 
         return cast("Callable[P, R]", run_async)
@@ -99,6 +99,18 @@ def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
 def _own_name(function: Callable[..., object]) -> str:
     name: str = getattr(function, "__name__", type(function).__name__)
     return name
+
+
+async def _off_the_loop(
+    session: CurrentSession, record: Callable[[Any], None], outcome: object
+) -> None:
+    """Record at once in background delivery; in a worker thread where recording waits."""
+    if _core.is_immediate(session.client):
+        import asyncio
+
+        await asyncio.to_thread(record, outcome)
+    else:
+        record(outcome)
 
 
 class _Call:

@@ -129,11 +129,17 @@ impl Client {
         self.key.load_full()
     }
 
+    /// May requests be sent: is there a key, or need there be none because the server is local?
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        self.key.load().is_some() || self.settings.url.is_loopback()
+    }
+
     /// Replaces the key of this client and of everything it has queued.
     pub fn set_key(&self, key: Option<ApiKey>) {
         self.key.store(key.map(Arc::new));
         let state = self.state();
-        state.queue().rekeyed(Instant::now());
+        state.queue().rekeyed(Instant::now(), self.may_send());
         state.process.signal.ring();
     }
 
@@ -157,6 +163,12 @@ impl Client {
         } else {
             Arc::clone(&previous)
         }
+    }
+
+    /// The state as it is, also if it belongs to another process.
+    #[cfg(test)]
+    pub(super) fn inherited(&self) -> Arc<ClientState> {
+        self.state.load_full()
     }
 
     /// Queues a request. With `receipt` the outcome can be read later.
@@ -333,14 +345,17 @@ impl ClientState {
 
     pub(super) fn transport_config(&self) -> Config {
         let options = &self.settings.options;
+        let url = &self.settings.url;
+        let proxies = options.proxies.clone();
         Config {
             ca_file: options.ca_file.clone(),
-            proxy: options
-                .proxy
-                .as_ref()
-                .map(|proxy| proxy.expose().to_owned()),
-            tls: self.settings.url.as_str().starts_with("https:"),
-            direct: self.settings.url.is_loopback(),
+            proxy: options.proxy.clone(),
+            proxies: if url.is_loopback() {
+                proxies.for_loopback()
+            } else {
+                proxies
+            },
+            tls: url.as_str().starts_with("https:"),
         }
     }
 

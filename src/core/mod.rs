@@ -24,5 +24,7 @@ mod settle;
 mod signal;
 pub mod stats;
 mod sync;
+#[cfg(test)]
+mod tests;
 pub mod transport;
 mod worker;

@@ -7,6 +7,7 @@
 mod batch;
 mod environment;
 mod numbers;
+mod proxies;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use url::Url;
 pub use self::batch::{BatchArgs, BatchOptions};
 pub use self::environment::{DeliveryMode, Environment};
 use self::numbers::Numbers;
+pub use self::proxies::Proxies;
 use super::error::ConfigError;
 
 /// The API that is used when neither `api_url` nor `SENTRIAL_API_URL` says otherwise.
@@ -90,7 +92,7 @@ impl SpoolMode {
 }
 
 /// The URL of a proxy. It may hold a password, so it prints itself as scheme and host only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ProxyUrl(Url);
 
 impl ProxyUrl {
@@ -98,6 +100,15 @@ impl ProxyUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.as_str()
+    }
+
+    fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
     }
 
     /// Reads `http://host:port`, `https://…` or plain `host:port`.
@@ -161,6 +172,8 @@ pub struct Options {
     /// `proxy`: URL of the HTTP proxy for every request. Default: none here; the usual proxy
     /// variables apply in the transport. An empty argument counts as not given.
     pub proxy: Option<ProxyUrl>,
+    /// The proxies of the environment, used where `proxy` is not given.
+    pub proxies: Proxies,
     /// `allow_http`: send the key over plain http to any host. Default false;
     /// `SENTRIAL_ALLOW_HTTP=1`. Loopback and private hosts need no permission.
     pub allow_http: bool,
@@ -193,6 +206,7 @@ impl Default for Options {
             max_event_bytes: 1024 * 1024,
             ca_file: None,
             proxy: None,
+            proxies: Proxies::default(),
             allow_http: false,
             project_id: None,
             spool: SpoolMode::Spill,
@@ -262,6 +276,7 @@ impl Options {
                 .or_else(|| env.var("SSL_CERT_FILE"))
                 .or_else(|| env.var("REQUESTS_CA_BUNDLE"))
                 .map(PathBuf::from),
+            proxies: Proxies::read(&env, read.warnings),
             proxy: given(args.proxy)
                 .map(|text| ProxyUrl::parse(&text))
                 .transpose()?,

@@ -6,16 +6,17 @@
 mod bounds;
 mod control;
 mod index;
+mod ready;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::ready::Ready;
 use super::error::{DeliveryError, DropReason};
-use super::health::{Gate, Health, Totals};
+use super::health::{Gate, Health, State, Totals};
 use super::lane::Lane;
 use super::notices::{Level, Notice};
 use super::request::{Kind, Request};
@@ -54,7 +55,7 @@ pub struct Queue {
     pub(super) limits: Limits,
     pub(super) lanes: HashMap<u64, Lane>,
     by_id: HashMap<Arc<str>, u64>,
-    ready: BTreeMap<u64, u64>,
+    ready: Ready,
     oldest: BTreeMap<u64, u64>,
     delayed: BTreeSet<(Instant, u64)>,
     held: HashSet<u64>,
@@ -73,6 +74,8 @@ pub struct Queue {
     /// breaks every connection cannot hold up the others for ever.
     pub(super) cursor: u64,
     pub(super) key_epoch: u64,
+    /// There is no key to send with.
+    locked: bool,
     pub(super) counters: Counters,
     pub(super) health: Health,
     pub(super) reported: HashSet<(Kind, u16)>,
@@ -90,7 +93,7 @@ impl Queue {
             limits,
             lanes: HashMap::new(),
             by_id: HashMap::new(),
-            ready: BTreeMap::new(),
+            ready: Ready::default(),
             oldest: BTreeMap::new(),
             delayed: BTreeSet::new(),
             held: HashSet::new(),
@@ -106,6 +109,7 @@ impl Queue {
             overflowing: false,
             cursor: 0,
             key_epoch: 0,
+            locked: false,
             counters: Counters::default(),
             health: Health::default(),
             reported: HashSet::new(),
@@ -202,19 +206,11 @@ impl Queue {
             Gate::Probe => true,
             Gate::Open => false,
         };
-        let behind = (Excluded(self.cursor), Unbounded);
-        let next = if probe {
-            self.ready.range(behind).next()
-        } else {
-            None
-        };
-        let (seq, key) = next
-            .or_else(|| self.ready.first_key_value())
-            .map(|(seq, key)| (*seq, *key))?;
-        self.ready.remove(&seq);
+        let (seq, key) = self.ready.next(probe.then_some(self.cursor), now)?;
         let lane = self.lanes.get_mut(&key)?;
         lane.listed.ready = None;
         let mut request = lane.waiting.pop_front()?;
+        self.ready.sent(seq, request.kind, now);
         lane.flying.push((request.seq, request.kind));
         self.in_flight += 1;
         request.key_epoch = self.key_epoch;
@@ -229,7 +225,7 @@ impl Queue {
     }
 
     fn gate(&self, now: Instant) -> Gate {
-        if self.in_flight >= self.limits.max_in_flight {
+        if self.locked || self.in_flight >= self.limits.max_in_flight {
             Gate::Closed
         } else if self.limits.immediate {
             Gate::Open
@@ -266,9 +262,20 @@ impl Queue {
     pub fn next_deadline(&self) -> Option<Instant> {
         let delayed = self.delayed.first().map(|(at, _)| *at);
         // Above the limit, or without a gate, only an answer makes room: time changes nothing.
-        let gated = !self.limits.immediate && self.in_flight < self.limits.max_in_flight;
+        let room = !self.locked && self.in_flight < self.limits.max_in_flight;
+        let gated = !self.limits.immediate && room;
         let probe = if gated && !self.ready.is_empty() {
-            self.health.next_probe()
+            let held = self.ready.held_until();
+            self.health
+                .next_probe()
+                .map(|at| held.map_or(at, |held| at.max(held)))
+        } else {
+            None
+        };
+        // Where the gate is closed, the probe decides.
+        let open = self.limits.immediate || self.health.state() == State::Up;
+        let creation = if open && room {
+            self.ready.deadline()
         } else {
             None
         };
@@ -276,12 +283,13 @@ impl Queue {
             (Some(since), Some((_, interval))) if !self.held.is_empty() => Some(since + interval),
             _ => None,
         };
-        [delayed, probe, held].into_iter().flatten().min()
+        [delayed, probe, creation, held].into_iter().flatten().min()
     }
 
     /// The request came back from the wire; the key of its lane.
-    pub(super) fn landed(&mut self, request: &mut Request) -> u64 {
+    pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> u64 {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.ready.landed(request.kind, now);
         let key = request.lane;
         if let Some(lane) = self.lanes.get_mut(&key)
             && let Some(at) = lane.flying.iter().position(|(seq, _)| *seq == request.seq)

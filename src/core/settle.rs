@@ -47,6 +47,12 @@ impl Moment<'_> {
         }
     }
 
+    /// A text that was made from what the server sent, without the key.
+    fn scrubbed(&self, text: &str) -> String {
+        self.key
+            .map_or_else(|| text.to_owned(), |key| key.scrub(text))
+    }
+
     fn masked_key(&self) -> String {
         self.key.map_or_else(|| "none".to_owned(), ApiKey::masked)
     }
@@ -55,7 +61,7 @@ impl Moment<'_> {
 impl Queue {
     /// Settles an attempt: delivered, dropped, or back into its lane.
     pub fn settle(&mut self, mut request: Request, reply: Reply, at: Moment<'_>) {
-        let key = self.landed(&mut request);
+        let key = self.landed(&mut request, at.now);
         match reply {
             Reply::Answer(answer) => self.answered(request, answer, at),
             Reply::Failed(failure) => self.failed(request, &failure, at),
@@ -125,6 +131,8 @@ impl Queue {
         let error = at.error(answer);
         let totals = self.totals();
         self.last_error = Some(error.to_string());
+        self.failures
+            .get_or_insert_with(|| (DeliveryError::from(error.clone()), 1));
         let line = self
             .health
             .unauthorized(at.now, &error.message, &at.masked_key(), totals);
@@ -168,7 +176,7 @@ impl Queue {
     }
 
     fn failed(&mut self, request: Request, failure: &Failure, at: Moment<'_>) {
-        let message = failure.message().to_owned();
+        let message = at.scrubbed(failure.message());
         let error = match failure {
             Failure::Timeout(_) => DeliveryError::Timeout {
                 message: message.clone(),

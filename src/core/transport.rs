@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, Method, Proxy, Response, Url};
+use reqwest::{Certificate, Client, Method, NoProxy, Proxy, Response, Url};
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
 use super::clock;
+use super::options::{Proxies, ProxyUrl};
 use super::reply::{Answer, Failure, Reply};
 use super::retry;
 
@@ -27,13 +28,12 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 pub struct Config {
     /// PEM file of the only roots to trust, from `ca_file` or the environment.
     pub ca_file: Option<PathBuf>,
-    /// Explicit proxy; otherwise the environment's proxies count.
-    pub proxy: Option<String>,
+    /// Explicit proxy for everything; otherwise the environment's proxies count.
+    pub proxy: Option<ProxyUrl>,
+    /// The environment's proxies.
+    pub proxies: Proxies,
     /// Is TLS needed? Without it no certificates are loaded.
     pub tls: bool,
-    /// The API is on this machine: the environment's proxies do not count. One elsewhere could
-    /// not reach it and would see the key, which plain http may carry to loopback only.
-    pub direct: bool,
 }
 
 /// One attempt to be made.
@@ -81,11 +81,10 @@ impl Transport {
             .referer(false)
             .tcp_nodelay(true)
             .pool_idle_timeout(POOL_IDLE);
-        if let Some(proxy) = &config.proxy {
-            let proxy = Proxy::all(proxy).map_err(|_| "proxy: not a usable address".to_owned())?;
+        // The proxies were read with the options; reqwest would read the environment again, here.
+        builder = builder.no_proxy();
+        for proxy in proxies(config)? {
             builder = builder.proxy(proxy);
-        } else if config.direct {
-            builder = builder.no_proxy();
         }
         let client = builder.tls_certs_only(roots(config)?).build();
         let client = client.map_err(|error| format!("HTTP client: {}", in_words(&error)))?;
@@ -155,6 +154,35 @@ fn headers(attempt: &Attempt) -> HeaderMap {
     headers
 }
 
+fn proxies(config: &Config) -> Result<Vec<Proxy>, String> {
+    let unusable = |_| "proxy: not a usable address".to_owned();
+    if let Some(proxy) = &config.proxy {
+        return Ok(vec![Proxy::all(proxy.expose()).map_err(unusable)?]);
+    }
+    let Proxies {
+        http,
+        https,
+        no_proxy,
+    } = &config.proxies;
+    let direct = || no_proxy.as_deref().and_then(NoProxy::from_string);
+    let mut proxies = Vec::new();
+    if let Some(proxy) = http {
+        proxies.push(
+            Proxy::http(proxy.expose())
+                .map_err(unusable)?
+                .no_proxy(direct()),
+        );
+    }
+    if let Some(proxy) = https {
+        proxies.push(
+            Proxy::https(proxy.expose())
+                .map_err(unusable)?
+                .no_proxy(direct()),
+        );
+    }
+    Ok(proxies)
+}
+
 /// The roots to trust: those of `ca_file`, else the system's (`SSL_CERT_FILE` counts), else
 /// Mozilla's, because a bare container has none and reqwest refuses to build without any.
 fn roots(config: &Config) -> Result<Vec<Certificate>, String> {
@@ -207,9 +235,9 @@ fn redirect_target(response: &Response, home: &ApiUrl) -> Target {
         ));
     };
     if !home.same_origin(&next) {
-        let origin = next.origin().ascii_serialization();
+        // Not where to: the server chooses that text.
         return Target::Refuse(format!(
-            "the server redirects ({status}) to {origin}; neither the key nor data go there"
+            "the server redirects ({status}) to another origin; neither the key nor data go there"
         ));
     }
     if !matches!(status, 307 | 308) {

@@ -15,6 +15,7 @@ use super::api_key::ApiKey;
 use super::client::ClientState;
 use super::clock;
 use super::error::{DeliveryError, DropReason};
+use super::health::State;
 use super::notices::{Level, Notice};
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
@@ -203,6 +204,15 @@ impl Desk {
     }
 
     fn dispatch_client(&mut self, process: &Process, client: &Arc<ClientState>, now: Instant) {
+        let queue = client.queue();
+        let soon = !queue.is_drained() && queue.health().state() == State::Up;
+        drop(queue);
+        if soon {
+            // Building the HTTP client takes milliseconds: rather now than when the first request
+            // is let go. A failure is met, and reported, by that request; after it only probes
+            // try again, not every look.
+            let _ = self.transport(client);
+        }
         loop {
             let Some(request) = client.queue().take(now) else {
                 break;

@@ -100,6 +100,11 @@ pub(crate) struct Current<'py> {
 }
 
 impl Node {
+    /// Is only the id known, because no client was named?
+    fn is_named(&self) -> bool {
+        self.id.is_some()
+    }
+
     fn live(&self) -> Option<Arc<SessionRecord>> {
         self.record.upgrade().filter(|record| record.is_live())
     }
@@ -130,8 +135,7 @@ pub(crate) fn current(py: Python<'_>) -> Option<Current<'_>> {
     walk(py, Chain::Session).find_map(|node| {
         let node = node.get();
         let record = node.live();
-        let named = node.id.is_some() && node.record.strong_count() == 0;
-        (record.is_some() || named).then(|| Current {
+        (record.is_some() || node.is_named()).then(|| Current {
             client: node.client(py),
             record,
             id: node.id.clone(),
@@ -199,7 +203,7 @@ pub(crate) fn leave(py: Python<'_>) -> PyResult<()> {
     };
     let live = walk(py, Chain::Session).find(|node| {
         let node = node.get();
-        node.live().is_some() || (node.id.is_some() && node.record.strong_count() == 0)
+        node.live().is_some() || node.is_named()
     });
     match live {
         Some(node) if node.is(&head) => Ok(()),
@@ -240,7 +244,7 @@ fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_
     let keep = |node: &Bound<'_, Node>| {
         let node = node.get();
         let replaced = node.origin == Origin::Created && node.client_number == client;
-        !replaced && (node.live().is_some() || node.anonymous.is_some())
+        !replaced && (node.live().is_some() || node.anonymous.is_some() || node.is_named())
     };
     let first = walk(py, chain).find(keep);
     if first
@@ -249,7 +253,12 @@ fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_
     {
         return Ok(first);
     }
-    let kept: Vec<_> = walk(py, chain).filter(keep).take(MAX_DEPTH / 2).collect();
+    let kept: Vec<_> = walk(py, chain).filter(keep).collect();
+    let length = first.as_ref().map_or(0, |node| node.get().depth + 1);
+    if kept.len() * 2 > length {
+        // Sessions that are really nested this deep: nothing to leave out.
+        return Ok(first);
+    }
     let mut parent: Option<Bound<'_, Node>> = None;
     for old in kept.into_iter().rev() {
         let old = old.get();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBool, PyDict, PyString};
 
 use crate::core::client::{Client, Mode};
 use crate::core::error::{ConfigError, DeliveryError, DropReason};
@@ -29,27 +29,34 @@ pub(crate) struct Inner {
     pub(crate) core: Client,
     pub(crate) number: u64,
     pub(crate) fail_silently: bool,
-    /// Switched off, or without a key: every call is a no-op.
-    pub(crate) off: bool,
+    /// Switched off for good: every call is a no-op.
+    disabled: bool,
     /// Free content is withheld.
     pub(crate) withhold: bool,
     pub(crate) registry: Registry,
     hint: AtomicUsize,
     complained: AtomicBool,
+    odd_confidence: AtomicBool,
 }
 
 impl Inner {
-    pub(crate) fn new(core: Client, fail_silently: bool, off: bool, withhold: bool) -> Self {
+    pub(crate) fn new(core: Client, fail_silently: bool, disabled: bool, withhold: bool) -> Self {
         Self {
             core,
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             fail_silently,
-            off,
+            disabled,
             withhold,
             registry: Registry::new(),
             hint: AtomicUsize::new(512),
             complained: AtomicBool::new(false),
+            odd_confidence: AtomicBool::new(false),
         }
+    }
+
+    /// Switched off, or without the key that the server needs: every call is a no-op.
+    pub(crate) fn is_off(&self) -> bool {
+        self.disabled || !self.core.may_send()
     }
 
     pub(crate) fn is_immediate(&self) -> bool {
@@ -208,6 +215,17 @@ impl Inner {
         }
     }
 
+    /// A confidence is a probability; another number is sent all the same, with one warning.
+    pub(crate) fn check_confidence(&self, confidence: &Bound<'_, PyAny>) {
+        let odd = confidence
+            .extract::<f64>()
+            .is_ok_and(|value| !(0.0..=1.0).contains(&value));
+        if odd && !self.odd_confidence.swap(true, Ordering::AcqRel) {
+            let text = "a confidence is outside 0 to 1; it is sent as it is, further ones too";
+            log::warn(confidence.py(), text);
+        }
+    }
+
     /// The session an id names.
     pub(crate) fn record(
         &self,
@@ -225,13 +243,17 @@ impl Inner {
         if let Ok(text) = id.cast::<PyString>() {
             return match text.to_str() {
                 Ok("") => wrong("is empty"),
+                // As a segment of a path they would mean another path.
+                Ok("." | "..") => wrong("is not an id"),
                 Ok(text) => Ok(self.registry.get(text)),
                 Err(_) => wrong("is not valid text"),
             };
         }
         match id.extract::<i64>() {
-            Ok(number) => Ok(self.registry.get(&number.to_string())),
-            Err(_) => wrong("is not a string"),
+            Ok(number) if !id.is_instance_of::<PyBool>() => {
+                Ok(self.registry.get(&number.to_string()))
+            }
+            _ => wrong("is not a string"),
         }
     }
 

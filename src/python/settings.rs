@@ -56,7 +56,7 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
     let address = address.as_deref().unwrap_or(DEFAULT_API_URL);
     let (url, warning) = ApiUrl::parse(address, options.allow_http).map_err(fail)?;
     warnings.extend(warning);
-    let disabled = env.disabled();
+    let disabled = env.disabled(&mut warnings);
     let key = given(args.api_key).or_else(|| env.var("SENTRIAL_API_KEY"));
     let key = match key
         .as_deref()
@@ -95,21 +95,21 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         Batching::Unset if wanted == Some(DeliveryMode::Immediate) => (Mode::Immediate, None),
         Batching::Unset => (Mode::Background, None),
     };
+    let debug = env.debug(&mut warnings);
     let settings = Settings {
         url: Arc::new(url),
         options,
         mode,
         batch,
-        debug: env.debug(),
+        debug,
     };
     for warning in warnings.iter().filter(|_| !disabled) {
         log::warn(py, warning);
     }
-    let off = disabled || keyless;
     Ok(Inner::new(
         Client::new(settings, key),
         args.fail_silently,
-        off,
+        disabled,
         args.withhold,
     ))
 }

@@ -24,7 +24,7 @@ pub(crate) fn of_client<'py>(py: Python<'py>, inner: &Inner) -> PyResult<Bound<'
     ledger.set_item("queued_bytes", queued_bytes)?;
     ledger.set_item(
         "state",
-        if inner.off {
+        if inner.is_off() {
             "disabled"
         } else {
             health.as_str()

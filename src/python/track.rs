@@ -217,7 +217,10 @@ impl<'py> Target<'_, 'py> {
         payload.content("reasoning", decision.reasoning)?;
         payload.content_or_null("alternativesConsidered", decision.alternatives)?;
         match decision.confidence {
-            Some(confidence) => payload.value("confidence", confidence)?,
+            Some(confidence) => {
+                self.inner().check_confidence(confidence);
+                payload.value("confidence", confidence)?;
+            }
             None => payload.raw("confidence", b"null"),
         }
         self.unchanged(&mut payload)?;
@@ -288,6 +291,9 @@ impl<'py> Target<'_, 'py> {
     ) -> PyResult<Py<PyAny>> {
         let mut payload = self.inner().payload();
         payload.value("eventType", event_type)?;
+        let field = |name| fields.and_then(|fields| fields.get_item(name).ok().flatten());
+        let (cost, tokens) = (field("estimated_cost"), field("token_count"));
+        self.sum(finite(cost.as_ref()), finite(tokens.as_ref()));
         for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
             let name = camel(&name.str()?.to_string_lossy());
             if name != "sessionId" && name != "eventType" {

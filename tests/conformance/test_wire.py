@@ -13,6 +13,8 @@ import pytest
 import sentrial
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.collector import Collector
 
 KEY = "sentrial_live_conformance"
@@ -21,14 +23,18 @@ KEY = "sentrial_live_conformance"
 @pytest.fixture(params=["background", "immediate"])
 def client(
     request: pytest.FixtureRequest, collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> sentrial.SentrialClient:
+) -> Iterator[sentrial.SentrialClient]:
     monkeypatch.setenv("SENTRIAL_DELIVERY", request.param)
-    return sentrial.SentrialClient(api_url=collector.url, api_key=KEY)
+    made = sentrial.SentrialClient(api_url=collector.url, api_key=KEY)
+    yield made
+    sentrial.clear_session_context()
+    made.close()
 
 
 def sent(collector: Collector, client: sentrial.SentrialClient) -> list[tuple[str, str, Any]]:
     """Return method, path below /api/sdk, and body of everything that was sent."""
     client.flush()
+    sentrial.flush()
     return [
         (request.method, request.path.removeprefix("/api/sdk"), request.json)
         for request in collector.requests()
@@ -100,13 +106,12 @@ def test_headers_of_every_request(client: sentrial.SentrialClient, collector: Co
     client.complete_session(session)
     client.flush()
     requests = collector.requests()
-    assert len(requests) == 3
     for request in requests:
         assert request.headers["authorization"] == f"Bearer {KEY}"
         assert request.headers["content-type"].startswith("application/json")
         assert request.headers["user-agent"].startswith("sentrial")
         assert re.match(r"\d{4}-\d\d-\d\dT", request.headers["x-sentrial-timestamp"])
-    assert len({request.idempotency_key for request in requests} - {None}) == 3
+    assert len({request.idempotency_key for request in requests} - {None}) == len(requests) == 3
 
 
 def test_optional_arguments_of_a_session_are_sent_only_when_given(
@@ -267,21 +272,6 @@ def test_nested_interactions_keep_their_own_state(
     assert inputs == {"sess_u_outer_1": "outer question", "sess_u_inner_1": "inner question"}
 
 
-def test_ids_are_escaped_in_the_path(client: sentrial.SentrialClient, collector: Collector) -> None:
-    client.complete_session("a/b ?#")
-    client.flush()
-    assert collector.requests()[0].target == "/api/sdk/sessions/a%2Fb%20%3F%23"
-
-
-@pytest.mark.parametrize("session_id", [None, ""])
-def test_nothing_is_sent_without_a_session_id(
-    client: sentrial.SentrialClient, collector: Collector, session_id: Any
-) -> None:
-    assert client.track_tool_call(session_id, "t", {}, {}) == {}
-    assert client.complete_session(session_id) == {}
-    assert sent(collector, client) == []
-
-
 def test_batching_holds_events_back_until_they_are_flushed(collector: Collector) -> None:
     client = sentrial.SentrialClient(
         api_url=collector.url,
@@ -299,3 +289,111 @@ def test_batching_holds_events_back_until_they_are_flushed(collector: Collector)
     client.flush()
     assert [request.method for request in collector.requests()][-2:] == ["POST", "PATCH"]
     client.close()
+
+
+def test_the_documented_answers_come_back(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    tool = client.track_tool_call("s", "t", {}, {})
+    done = client.complete_session("s", True, estimated_cost=0.5, duration_ms=20)
+    assert isinstance(tool, dict)
+    assert {name: tool[name] for name in ("id", "sessionId", "eventType", "toolName")} == {
+        "id": "evt_s_1",
+        "sessionId": "s",
+        "eventType": "tool_call",
+        "toolName": "t",
+    }
+    answer = {"id": "s", "status": "completed", "success": True, "estimatedCost": 0.5}
+    assert {name: done[name] for name in answer} == answer
+
+
+def test_a_decorated_tool(client: sentrial.SentrialClient, collector: Collector) -> None:
+    @sentrial.tool("lookup")
+    def find(word: str, limit: int = 2) -> list[str]:
+        return [word] * limit
+
+    with client.begin("u", "chat", input="q", event_id="e"):
+        find("x")
+    body = sent(collector, client)[1][2]
+    assert isinstance(body["metadata"].pop("duration_ms"), int)
+    assert body == {
+        "sessionId": "sess_u_chat_1",
+        "eventType": "tool_call",
+        "toolName": "lookup",
+        "toolInput": {"word": "x", "limit": 2},
+        "toolOutput": {"result": ["x", "x"]},
+        "reasoning": None,
+        "stateBefore": {"input": "q"},
+        "stateAfter": {"input": "q", "lookup_result": {"result": ["x", "x"]}},
+        "estimatedCost": 0.0,
+        "metadata": {},
+    }
+
+
+def test_values_follow_the_json_module(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    value = {1: "a", None: (1, 2), False: "b", "é": "😀", "big": 2**70, "f": 0.1, "e": 1e300}
+    client.track_tool_call("s", "t", value, {"v": value})
+    body = sent(collector, client)[0][2]
+    expected = {"1": "a", "null": [1, 2], "false": "b", "é": "😀", "big": 2**70, "f": 0.1}
+    expected["e"] = 1e300
+    assert body["toolInput"] == expected
+    assert body["stateAfter"] == {"t_result": {"v": expected}}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+def test_without_a_session_nothing_of_the_interaction_is_sent(
+    client: sentrial.SentrialClient, collector: Collector, status: int
+) -> None:
+    collector.always("POST", "/api/sdk/sessions", status)
+    with client.begin("u", "chat", input="q") as interaction:
+        assert interaction.session_id is None
+        assert interaction.track_decision("r") == {}
+    assert interaction.finish() == {}
+    assert sentrial.get_session_context() is None
+    assert [(method, path) for method, path, _ in sent(collector, client)] == [
+        ("POST", "/sessions")
+    ]
+
+
+def test_the_module_level_functions_send_the_same(
+    client: sentrial.SentrialClient, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentrial.client._default", None)
+    with client.begin("u", "chat", "q", "e1", "c", {"k": 1}) as interaction:
+        interaction.set_output("a")
+    by_method = sent(collector, client)
+    collector.forget()
+    sentrial.configure(KEY, collector.url)
+    with sentrial.begin("u", "chat", "q", "e1", "c", {"k": 1}) as interaction:
+        interaction.set_output("a")
+    by_module = sent(collector, client)
+    for requests in (by_method, by_module):
+        requests[-1][2].pop("durationMs")
+    assert [(method, body) for method, _, body in by_method] == [
+        (method, body) for method, _, body in by_module
+    ]
+
+
+def test_two_ways_of_delivery_send_the_same_bytes(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> list[bytes]:
+        client = sentrial.SentrialClient(collector.url, KEY)
+        session = client.create_session("n", "a", "u", metadata={"z": 1, "a": [1.5, None]})
+        client.track_tool_call("s", "t", {"b": 1, "a": 2}, {"x": "é"}, "why", 0.1, token_count=3)
+        client.track_decision("s", "r", ["a"], 0.5, chosen="a")
+        client.track_error("s", "m", "E")
+        client.complete_session("s", custom_metrics={"m": 1.0})
+        assert session
+        client.flush()
+        bodies = [request.body for request in collector.requests()]
+        collector.forget()
+        return bodies
+
+    sent_in = []
+    for mode in ("background", "immediate"):
+        monkeypatch.setenv("SENTRIAL_DELIVERY", mode)
+        sent_in.append(run())
+    assert sorted(sent_in[0]) == sorted(sent_in[1])

@@ -201,7 +201,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once(cli: Cli, db: Path) -> No
     command += [sys.executable, "-c", code]
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(command[0], command, environment(cli.home))
+        os.execve(command[0], command, environment(cli.home))  # noqa: S606  no shell between
     shown = b""
 
     def read_until(text: bytes) -> bool:

@@ -144,22 +144,30 @@ class Connection(asyncio.Protocol):
         elif answer.trickle is not None:
             self._trickle(request, answer, wire, 0)
         else:
+            self._note(request, answer)
             self._transport.write(wire)
-            self._finish(request, answer)
+            self._finish(answer)
 
     def _trickle(self, request: Request, answer: Answer, wire: bytes, position: int) -> None:
+        last = position + 1 >= len(wire)
+        if last:
+            self._note(request, answer)
         self._transport.write(wire[position : position + 1])
-        if position + 1 >= len(wire):
-            self._finish(request, answer)
+        if last:
+            self._finish(answer)
             return
         self._later(
             answer.trickle or 0.0, lambda: self._trickle(request, answer, wire, position + 1)
         )
 
-    def _finish(self, request: Request, answer: Answer) -> None:
+    @staticmethod
+    def _note(request: Request, answer: Answer) -> None:
+        # Before the last byte leaves: the client may go on before this thread does.
         if answer.raw is None:
             request.status = answer.status
         request.answered = time.monotonic()
+
+    def _finish(self, answer: Answer) -> None:
         self._busy = False
         self._host.done()
         if answer.close or answer.raw is not None:

@@ -47,7 +47,7 @@ def run_command(url: str, path: Path, command: list[str]) -> int:
 def _run(command: list[str], environment: dict[str, str]) -> int:
     with _signals_forwarded() as forward_to:
         try:
-            process = subprocess.Popen(command, env=environment)
+            process = subprocess.Popen(command, env=environment)  # noqa: S603  the user's own
         except OSError as error:
             reason = error.strerror or str(error)
             print(f"error: cannot run {command[0]}: {reason}", file=sys.stderr)

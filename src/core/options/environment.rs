@@ -51,14 +51,14 @@ impl<'a> Environment<'a> {
 
     /// `SENTRIAL_DISABLED`: `1`, `true`, `yes` or `on` in any case. It wins over everything.
     #[must_use]
-    pub fn disabled(&self) -> bool {
-        self.is_on("SENTRIAL_DISABLED")
+    pub fn disabled(&self, warnings: &mut Vec<String>) -> bool {
+        self.switch("SENTRIAL_DISABLED", warnings)
     }
 
     /// `SENTRIAL_DEBUG`: `1`, `true`, `yes` or `on` in any case; every request is then logged.
     #[must_use]
-    pub fn debug(&self) -> bool {
-        self.is_on("SENTRIAL_DEBUG")
+    pub fn debug(&self, warnings: &mut Vec<String>) -> bool {
+        self.switch("SENTRIAL_DEBUG", warnings)
     }
 
     /// `SENTRIAL_DELIVERY`: `background` or `immediate`; `None` if unset or, with one warning,
@@ -97,11 +97,6 @@ impl<'a> Environment<'a> {
         };
         self.choice(name, "1 or 0", parse, warnings)
             .unwrap_or(false)
-    }
-
-    fn is_on(&self, name: &str) -> bool {
-        self.var(name)
-            .is_some_and(|value| ON.iter().any(|on| value.eq_ignore_ascii_case(on)))
     }
 }
 

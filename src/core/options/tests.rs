@@ -239,19 +239,23 @@ fn a_proxy_does_not_show_its_password() {
 
 #[test]
 fn switches_of_the_environment() {
+    let mut warnings = Vec::new();
     for (value, on) in [
         ("1", true),
         ("TRUE", true),
         (" yes ", true),
         ("On", true),
         ("0", false),
-        ("x", false),
     ] {
         let get = |_: &str| Some(value.to_owned());
         let env = Environment::new(&get);
-        assert_eq!((env.disabled(), env.debug()), (on, on), "{value}");
+        let read = (env.disabled(&mut warnings), env.debug(&mut warnings));
+        assert_eq!(read, (on, on), "{value}");
     }
-    let mut warnings = Vec::new();
+    assert!(warnings.is_empty());
+    let typo = |_: &str| Some("ture".to_owned());
+    assert!(!Environment::new(&typo).disabled(&mut warnings));
+    assert_eq!(std::mem::take(&mut warnings).len(), 1);
     for (value, mode) in [
         ("Immediate", Some(DeliveryMode::Immediate)),
         ("background", Some(DeliveryMode::Background)),

@@ -1,8 +1,9 @@
 //! The delivery thread: started by the first event, parked for a fork, survived when it panics.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,13 @@ const PARK_PATIENCE: Duration = Duration::from_millis(5);
 const START_PAUSE: Duration = Duration::from_secs(1);
 /// Panics after which a thread ends and the next event starts another one.
 const MAX_PANICS: u32 = 3;
+
+const NAME: &str = "sentrial-delivery";
+
+thread_local! {
+    /// Where this thread panicked last.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
 
 /// Where the delivery thread is.
 #[derive(Debug, Default)]
@@ -65,17 +73,18 @@ impl Process {
             }
             _ => Worker::new(),
         };
+        // Before it runs: a thread that gives up at once must not be overruled.
+        self.running.store(true, Ordering::Release);
         let thread = worker.and_then(|worker| {
             let process = Arc::clone(self);
             std::thread::Builder::new()
-                .name("sentrial-delivery".to_owned())
+                .name(NAME.to_owned())
                 .spawn(move || process.run(worker))
                 .map_err(|error| error.to_string())
         });
         match thread {
             Ok(thread) => {
                 *slot = Slot::Running(thread);
-                self.running.store(true, Ordering::Release);
                 self.refused.store(false, Ordering::Relaxed);
             }
             Err(why) => {
@@ -97,6 +106,7 @@ impl Process {
     /// The thread's body. A panic is a defect of ours: it is reported, never passed on, and
     /// delivery goes on with a new runtime.
     fn run(self: Arc<Self>, mut worker: Worker) -> Option<Worker> {
+        keep_panics_quiet();
         for _ in 0..MAX_PANICS {
             let body = AssertUnwindSafe(|| worker.run(&self));
             if let Ok(worker) = catch_unwind(body) {
@@ -124,9 +134,19 @@ impl Process {
             }
         });
         self.announce();
-        let text = "internal error in the delivery thread; it starts again";
-        self.notices
-            .park(Notice::new(Level::Error, text.to_owned()));
+        let place = PLACE
+            .take()
+            .unwrap_or_else(|| "an unknown place".to_owned());
+        let text = format!(
+            "internal error in the delivery thread at {place}; it starts again; please report this"
+        );
+        self.notices.park(Notice::new(Level::Error, text));
+    }
+
+    /// Does the delivery thread run?
+    #[cfg(test)]
+    pub(in crate::core) fn has_thread(&self) -> bool {
+        self.running.load(Ordering::Acquire)
     }
 
     /// Before a fork: the delivery thread leaves, taking nothing with it, so that the child is
@@ -153,9 +173,10 @@ impl Process {
 
     /// After a fork, in the parent: the thread goes on where it was.
     pub fn resume(self: &Arc<Self>) {
-        let left = self.signal.unpark();
+        // First the lock: two threads may fork at once, and the thread that left must not be
+        // taken for the one that the other of them has started meanwhile.
         let mut slot = lock(&self.worker);
-        if left {
+        if self.signal.unpark() {
             // Perhaps only after park() had stopped waiting; it is on its way out.
             slot.join();
         }
@@ -163,4 +184,21 @@ impl Process {
             self.start(&mut slot);
         }
     }
+}
+
+/// A panic of the delivery thread becomes a log line: nothing is printed in the host's terminal.
+/// Only the place is told, for the message may quote what the program recorded. Other threads,
+/// and whatever hook was there, are left alone; the hook is that of this library's own runtime.
+fn keep_panics_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() == Some(NAME) {
+                PLACE.set(info.location().map(ToString::to_string));
+            } else {
+                previous(info);
+            }
+        }));
+    });
 }

@@ -79,9 +79,16 @@ impl Queue {
 
     /// The client got another key. What the old one met no longer counts, nor do answers to
     /// requests that are still on their way with it.
-    pub fn rekeyed(&mut self, now: Instant) {
+    ///
+    /// Without one, and with a server that needs one, nothing is sent until there is another.
+    pub fn rekeyed(&mut self, now: Instant, may_send: bool) {
         self.key_epoch += 1;
+        self.locked = !may_send;
         self.reported.clear();
+        // What the old key met is settled by the new one.
+        let refused =
+            |error: &DeliveryError| matches!(error, DeliveryError::Api(api) if api.status == 401);
+        self.failures.take_if(|(error, _)| refused(error));
         self.health.rekeyed(now);
     }
 
@@ -133,7 +140,7 @@ impl Queue {
 
     /// A request comes back without an answer because its delivery thread died.
     pub(in crate::core) fn returned(&mut self, mut request: Request, now: Instant) {
-        let key = self.landed(&mut request);
+        let key = self.landed(&mut request, now);
         self.put_back(request, now);
         self.reindex(key, now);
     }

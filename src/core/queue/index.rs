@@ -53,7 +53,14 @@ impl Queue {
         let was = std::mem::replace(&mut lane.listed, wanted);
         let now = &lane.listed;
         relist(&mut self.oldest, was.oldest, now.oldest, key);
-        relist(&mut self.ready, was.ready, now.ready, key);
+        if was.ready != now.ready {
+            if let Some(seq) = was.ready {
+                self.ready.remove(seq);
+            }
+            if let (Some(seq), Some(front)) = (now.ready, lane.waiting.front()) {
+                self.ready.insert(seq, key, front.kind);
+            }
+        }
         if was.delayed != now.delayed {
             if let Some(at) = was.delayed {
                 self.delayed.remove(&(at, key));

@@ -25,7 +25,7 @@ impl SentrialClient {
     #[pyo3(signature = (timeout=30.0))]
     fn flush(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<()> {
         let inner = slf.get().inner();
-        if inner.off {
+        if inner.is_off() {
             return Ok(());
         }
         let timeout = timeout
@@ -41,7 +41,7 @@ impl SentrialClient {
     /// seconds after the last successful answer. The client can be used again afterwards.
     fn shutdown(slf: &Bound<'_, Self>) -> PyResult<()> {
         let inner = slf.get().inner();
-        if inner.off {
+        if inner.is_off() {
             return Ok(());
         }
         let options = &inner.core.settings().options;

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::core::api_key::ApiKey;
+use crate::core::error::DeliveryError;
 use crate::core::options::OptionArgs;
 
 use super::inner::{CallError, Inner, empty};
@@ -67,7 +68,7 @@ impl SentrialClient {
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let inner = slf.get().inner();
-        if inner.off {
+        if inner.is_off() {
             inner.core.count_disabled();
             return Ok(empty(py));
         }
@@ -165,6 +166,9 @@ impl SentrialClient {
             batching,
             options,
         };
+        if !pii.is_none(py) {
+            kept.set_item(intern!(py, "pii"), &pii)?;
+        }
         if let Some(batching) = batching {
             kept.set_item(intern!(py, "batching"), batching)?;
         }
@@ -197,6 +201,12 @@ impl SentrialClient {
             super::log::warn(slf.py(), warning);
         }
         let key = parsed.map(|(key, _)| key);
+        if key.is_none() && !this.inner().core.settings().url.is_loopback() {
+            super::log::warn(
+                slf.py(),
+                &format!("{}; nothing is recorded", DeliveryError::NoKey),
+            );
+        }
         this.key_text
             .store(key.as_ref().map(|key| Arc::new(key.expose().to_owned())));
         this.inner().core.set_key(key);

@@ -42,7 +42,7 @@ impl SentrialClient {
     ) -> PyResult<Option<String>> {
         let py = slf.py();
         let inner = slf.get().inner();
-        if inner.off {
+        if inner.is_off() {
             inner.core.count_disabled();
             return Ok(None);
         }
@@ -67,9 +67,16 @@ impl SentrialClient {
                 let body = new.body(inner)?;
                 let receipt = inner.create(&session, body);
                 let id = inner.id_of(py, &session, receipt.as_deref())?;
-                match &id {
-                    Some(id) => inner.registry.keep(id, &record),
-                    None => inner.core.state().withdraw(&session),
+                let id = match id {
+                    Some(id) => Some(id),
+                    None => {
+                        inner.core.state().withdraw(&session);
+                        // The answer may have come just before: then there is a session after all.
+                        session.id().cloned()
+                    }
+                };
+                if let Some(id) = &id {
+                    inner.registry.keep(id, &record);
                 }
                 Ok(id.map(|id| id.to_string()))
             },

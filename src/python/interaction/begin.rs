@@ -33,7 +33,7 @@ impl<'py> Begin<'_, 'py> {
     pub(crate) fn start(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
         let py = client.py();
         let inner = client.get().inner();
-        if inner.off {
+        if inner.is_off() {
             inner.core.count_disabled();
             return self.degraded(client);
         }

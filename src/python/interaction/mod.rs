@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -52,7 +53,7 @@ pub(crate) struct Interaction {
 impl Drop for Interaction {
     /// Collected without `finish()`: counted, no completion is invented.
     fn drop(&mut self) {
-        let unfinished = !*self.finished.get_mut() && !self.inner.off;
+        let unfinished = !*self.finished.get_mut() && !self.inner.is_off();
         let exists = self.record.session.identity() != Identity::Dead;
         if unfinished && exists && self.pid == std::process::id() {
             self.inner.core.count_abandoned();
@@ -94,7 +95,7 @@ impl Interaction {
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let this = slf.get();
-        if this.inner.off {
+        if this.inner.is_off() {
             this.inner.core.count_disabled();
             return Ok(empty(py));
         }
@@ -410,6 +411,23 @@ impl Interaction {
             "open"
         };
         format!("<Interaction {state}, session {id}>")
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for held in [self.output.load(), self.failure.load()] {
+            if let Some(object) = held.as_ref() {
+                visit.call(&**object)?;
+            }
+        }
+        visit.call(&self.client)?;
+        visit.call(&self.event_id)?;
+        visit.call(&self.user_id)?;
+        visit.call(&self.event)
+    }
+
+    fn __clear__(&self) {
+        self.output.store(None);
+        self.failure.store(None);
     }
 
     fn __copy__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {

@@ -182,7 +182,7 @@ impl World {
                     self.bench.queue.withdraw(&Arc::clone(session), now);
                 }
             }
-            Op::Rekey => self.bench.queue.rekeyed(now),
+            Op::Rekey => self.bench.queue.rekeyed(now, true),
             Op::Hurry => self.bench.queue.hurry(now),
             Op::Crash { lost } => {
                 for (nth, (request, _)) in std::mem::take(&mut self.flying).into_iter().enumerate()
@@ -381,7 +381,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[(Request, Opt
     let pairs = |index: &std::collections::BTreeMap<u64, u64>| -> Vec<(u64, u64)> {
         index.iter().map(|(seq, key)| (*seq, *key)).collect()
     };
-    assert_eq!(pairs(&queue.ready), listed(|lane| lane.listed.ready));
+    assert_eq!(queue.ready.pairs(), listed(|lane| lane.listed.ready));
     assert_eq!(pairs(&queue.oldest), listed(|lane| lane.listed.oldest));
     for (key, lane) in &queue.lanes {
         assert!(!lane.is_idle());

@@ -106,7 +106,7 @@ fn an_answer_to_the_old_key_does_not_pause_the_new_one() {
     bench.settle(first, status(401));
     assert_eq!(bench.queue.health().state(), State::Paused);
     let now = bench.now;
-    bench.queue.rekeyed(now);
+    bench.queue.rekeyed(now, true);
     bench.settle(second, status(401));
     assert_eq!(bench.queue.health().state(), State::Up);
     bench.drain();

@@ -257,7 +257,9 @@ fn a_crash_loses_only_what_was_in_hand_and_leaves_no_lane_waiting() {
         bench.push(Kind::Create, session);
         bench.push(Kind::Event, session);
     }
-    let (in_hand, in_flight) = (bench.take().unwrap(), bench.take().unwrap());
+    let in_hand = bench.take().unwrap();
+    bench.now += Duration::from_millis(20);
+    let in_flight = bench.take().unwrap();
     let now = bench.now;
     bench.queue.returned(in_flight, now);
     drop(in_hand);
