@@ -79,15 +79,21 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
+/// The answer to a create request. Only the id is read: elsewhere the server may repeat text of
+/// ours that is no valid Unicode.
+#[derive(serde::Deserialize)]
+struct Created {
+    id: Value,
+}
+
 /// The id in the answer to a create request. Numbers become text; an answer without a usable id
 /// (empty, null, another type, or too large a number to be exact) is `None`.
 #[must_use]
 pub fn session_id_from(body: &[u8]) -> Option<String> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    // Only the id is read: elsewhere the server may repeat text of ours that is no valid Unicode.
-    #[derive(serde::Deserialize)]
-    struct Created {
-        id: Value,
+    // An array would do for serde, its first element being the first field.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
     }
     match serde_json::from_slice::<Created>(body).ok()?.id {
         Value::String(id) if !id.trim().is_empty() => Some(id),

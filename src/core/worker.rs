@@ -25,7 +25,7 @@ use super::settle::Moment;
 use super::transport::{Config, Transport};
 
 /// How often the thread looks by itself while events keep coming.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(1);
 /// How long after the last event it keeps looking before it sleeps.
 const LINGER: Duration = Duration::from_millis(250);
 /// Answers settled before the thread looks for new requests.

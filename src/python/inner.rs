@@ -133,21 +133,23 @@ impl Inner {
         session: Arc<Session>,
         body: Body,
     ) -> PyResult<Py<PyAny>> {
-        let result = if self.is_immediate() {
-            match self.core.submit(kind, session, body, true) {
-                Some(receipt) => self.result(py, &receipt)?,
-                None => empty(py),
+        let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
+        let wanted = is_immediate || !(is_event && self.is_batching());
+        let receipt = self.core.submit(kind, session, body, wanted);
+        // Asked for once: it costs a system call.
+        let state = self.core.state();
+        let noted = state.process().notices().any();
+        let result = match receipt {
+            Some(receipt) if is_immediate => self.result(py, &receipt)?,
+            Some(receipt) => {
+                let wait_timeout = self.core.settings().options.wait_timeout;
+                pending::receipt(py, receipt, state, wait_timeout)?
             }
-        } else if self.is_batching() && kind == Kind::Event {
-            let _ = self.core.submit(kind, session, body, false);
-            empty(py)
-        } else {
-            match self.core.submit(kind, session, body, true) {
-                Some(receipt) => pending::receipt(py, receipt, &self.core)?,
-                None => empty(py),
-            }
+            None => empty(py),
         };
-        log::drain(py);
+        if noted || is_immediate {
+            log::drain(py);
+        }
         Ok(result)
     }
 
@@ -327,12 +329,14 @@ fn first_of(py: Python<'_>, error: &DeliveryError, count: u64) -> PyErr {
     let raised = errors::delivery(py, error);
     if count > 1 {
         let value = raised.value(py);
-        let message = value
-            .getattr("message")
-            .map_or_else(|_| error.to_string(), |m| m.to_string());
-        let text = format!("{message} (the first of {count} failures since the last flush)");
-        // Every exception of a request has a message; without one only the count is missing.
-        let _ = value.setattr("message", text);
+        let note = format!("{count} requests failed since the last flush; this is the first");
+        if value.call_method1("add_note", (&note,)).is_err() {
+            // Before Python 3.11 there are no notes: the message tells.
+            let message = value
+                .getattr("message")
+                .map_or_else(|_| error.to_string(), |m| m.to_string());
+            let _ = value.setattr("message", format!("{message} ({note})"));
+        }
     }
     raised
 }

@@ -1,5 +1,7 @@
 //! Request bodies, written straight to JSON bytes on the caller's thread.
 
+use std::ops::Range;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 
@@ -34,6 +36,11 @@ impl Payload {
 
     pub(crate) fn budget(&mut self) -> (&mut Vec<u8>, &mut Budget) {
         (&mut self.out, &mut self.budget)
+    }
+
+    /// Bytes that one large field may have.
+    pub(crate) fn large(&self) -> usize {
+        self.large
     }
 
     pub(crate) fn withholds(&self) -> bool {
@@ -113,13 +120,13 @@ impl Payload {
     }
 
     /// Free content that must be a JSON object: anything else but null is put under `wrapper`.
-    /// Returns where its JSON is.
+    /// Returns where its own JSON is, without the wrapper.
     pub(crate) fn object(
         &mut self,
         name: &str,
         value: Option<&Bound<'_, PyAny>>,
         wrapper: &str,
-    ) -> PyResult<std::ops::Range<usize>> {
+    ) -> PyResult<Range<usize>> {
         self.key(name);
         let start = self.out.len();
         match value {
@@ -134,20 +141,19 @@ impl Payload {
             Some(value) => {
                 write_value(value, &mut self.out, &mut Budget::new(self.large))?;
                 if !matches!(self.out.get(start), Some(b'{' | b'n')) {
-                    self.wrap(start, wrapper);
+                    return Ok(self.wrap(start, wrapper));
                 }
             }
         }
         Ok(start..self.out.len())
     }
 
-    fn wrap(&mut self, start: usize, wrapper: &str) {
-        let json = self.out.split_off(start);
-        self.out.extend_from_slice(b"{\"");
-        self.out.extend_from_slice(wrapper.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        self.out.extend_from_slice(&json);
+    fn wrap(&mut self, start: usize, wrapper: &str) -> Range<usize> {
+        let head = ["{\"", wrapper, "\":"].concat();
+        let inside = start + head.len()..self.out.len() + head.len();
+        self.out.splice(start..start, head.into_bytes());
         self.out.push(b'}');
+        inside
     }
 
     /// `toolError`: an object as it is, an exception as its message and type, text as a message.

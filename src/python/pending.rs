@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
-use crate::core::client::{Client, ClientState};
+use crate::core::client::ClientState;
 use crate::core::receipt::{Outcome, Receipt};
 
 use super::log;
@@ -98,16 +98,17 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
 pub(crate) fn receipt(
     py: Python<'_>,
     receipt: Arc<Receipt>,
-    client: &Client,
+    client: Arc<ClientState>,
+    wait_timeout: Duration,
 ) -> PyResult<Py<PyAny>> {
     let class = RECEIPT.import(py, "sentrial._receipt", "Receipt")?;
-    let wait_timeout = client.settings().options.wait_timeout;
     let pending = Pending {
         receipt,
-        client: client.state(),
+        client,
         wait_timeout,
     };
-    let unread = PyDict::new(py);
+    // Made empty and then filled: `Receipt({...})` would build a second dict for every call.
+    let unread = class.call0()?.cast_into::<PyDict>()?;
     unread.set_item(pyo3::intern!(py, KEY), Bound::new(py, pending)?)?;
-    Ok(class.call1((unread,))?.unbind())
+    Ok(unread.into_any().unbind())
 }

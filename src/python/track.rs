@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -12,7 +13,7 @@ use super::inner::Inner;
 use super::payload::{Payload, finite};
 use super::record::SessionRecord;
 use super::sessions::lossy;
-use super::state::{Known, write_state};
+use super::state::{Stored, Written, write_after, write_state};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -77,30 +78,56 @@ impl<'py> Target<'_, 'py> {
         }
     }
 
+    fn max_state_bytes(&self) -> usize {
+        self.inner().core.settings().options.max_state_bytes
+    }
+
+    /// Writes the state before a call, or one that no call changes. `key` is what it will change.
     fn snapshot(
         &self,
         payload: &mut Payload,
         name: &str,
         state: &Bound<'_, PyDict>,
-        known: Option<&Known<'_, '_>>,
-    ) -> PyResult<()> {
+        key: Option<&Bound<'_, PyString>>,
+    ) -> PyResult<Option<Written>> {
         if payload.withholds() && !state.is_empty() {
             payload.raw_content(name, b"");
-            return Ok(());
+            return Ok(None);
         }
         payload.key(name);
-        let max = self.inner().core.settings().options.max_state_bytes;
         let (out, budget) = payload.budget();
-        write_state(state, out, budget, max, known)
+        write_state(state, out, budget, self.max_state_bytes(), key, None).map(Some)
+    }
+
+    /// Writes the state after a call that stored one value.
+    fn snapshot_after(
+        &self,
+        payload: &mut Payload,
+        state: &Bound<'_, PyDict>,
+        before: Option<Written>,
+        stored: &Stored<'_, '_>,
+    ) -> PyResult<()> {
+        let Some(before) = before.filter(|_| !payload.withholds()) else {
+            return self.snapshot(payload, "stateAfter", state, None).map(drop);
+        };
+        let max = self.max_state_bytes();
+        let room = payload.large().saturating_sub(before.len()).min(max);
+        payload.key("stateAfter");
+        let (out, budget) = payload.budget();
+        if !write_after(&before, stored, out, budget, room)? {
+            let (key, json) = (Some(stored.key), Some(&stored.json));
+            write_state(state, out, budget, max, key, json)?;
+        }
+        Ok(())
     }
 
     fn unchanged(&self, payload: &mut Payload) -> PyResult<()> {
         let state = self.state()?;
-        let start = payload.out.len();
+        let start = payload.out.len() + ",\"stateBefore\":".len();
         self.snapshot(payload, "stateBefore", &state, None)?;
-        let written = payload.out.get(start + ",\"stateBefore\":".len()..);
-        let json = written.unwrap_or_default().to_vec();
-        payload.raw("stateAfter", &json);
+        let end = payload.out.len();
+        payload.key("stateAfter");
+        payload.out.extend_from_within(start..end);
         Ok(())
     }
 
@@ -124,15 +151,14 @@ impl<'py> Target<'_, 'py> {
         payload.content_or_null("reasoning", call.reasoning)?;
 
         let state = self.state()?;
-        self.snapshot(&mut payload, "stateBefore", &state, None)?;
-        let key = PyString::new(py, &format!("{}_result", lossy(call.name)));
+        let key = result_key(call.name);
+        let before = self.snapshot(&mut payload, "stateBefore", &state, Some(&key))?;
         state.set_item(&key, call.output)?;
-        let json = stored_json(&payload, call, output);
-        let known = json.as_deref().map(|json| Known {
-            key: key.as_any(),
-            json,
-        });
-        self.snapshot(&mut payload, "stateAfter", &state, known.as_ref())?;
+        let stored = Stored {
+            key: &key,
+            json: output,
+        };
+        self.snapshot_after(&mut payload, &state, before, &stored)?;
 
         let cost = finite(call.cost);
         payload.number("estimatedCost", cost);
@@ -162,19 +188,17 @@ impl<'py> Target<'_, 'py> {
 
     /// `{"tokens": {"prompt": …, "completion": …}}` in an output counts too.
     fn tokens_of_output(&self, output: Arg<'_, '_>) {
-        let dict = |value: &Bound<'_, PyAny>, key: &str| -> Option<Py<PyAny>> {
-            let dict = value.cast::<PyDict>().ok()?;
-            Some(dict.get_item(key).ok()??.unbind())
-        };
         let Some(output) = output else { return };
         let py = output.py();
-        let Some(tokens) = dict(output, "tokens") else {
+        let Some(tokens) = member(output, intern!(py, "tokens")) else {
             return;
         };
-        let count =
-            |key| dict(tokens.bind(py), key).map_or(0.0, |count| finite(Some(count.bind(py))));
-        self.record.totals.prompt.add(count("prompt"));
-        self.record.totals.completion.add(count("completion"));
+        let count = |key| finite(member(&tokens, key).as_ref());
+        self.record.totals.prompt.add(count(intern!(py, "prompt")));
+        self.record
+            .totals
+            .completion
+            .add(count(intern!(py, "completion")));
     }
 
     fn common(
@@ -281,19 +305,14 @@ impl<'py> Target<'_, 'py> {
     }
 }
 
-/// The JSON of the output as it stands in the state: without the wrapper of a non-object.
-fn stored_json(
-    payload: &Payload,
-    call: &ToolCall<'_, '_>,
-    written: std::ops::Range<usize>,
-) -> Option<Vec<u8>> {
-    let is_object = call
-        .output
-        .is_some_and(PyAnyMethods::is_exact_instance_of::<PyDict>);
-    if payload.withholds() || !is_object {
-        return None;
-    }
-    payload.out.get(written).map(<[u8]>::to_vec)
+/// What a dict has under a key.
+fn member<'py>(value: &Bound<'py, PyAny>, key: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+    value.cast::<PyDict>().ok()?.get_item(key).ok()?
+}
+
+/// The key of the state under which the output of a tool is stored.
+fn result_key<'py>(name: &Bound<'py, PyAny>) -> Bound<'py, PyString> {
+    PyString::new(name.py(), &[&*lossy(name), "_result"].concat())
 }
 
 /// `snake_case` as `camelCase`.

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
@@ -61,7 +62,7 @@ def scenarios(recordings: Path, *, immediate: bool) -> list[str]:
 
 
 #: Where a rule of ours contradicts a "better" check: scenario -> the rule. Nothing else goes here.
-CONTRADICTED = {
+CONTRADICTED: dict[bool, dict[str, str]] = {
     False: {},
     True: {
         "quirk_no_timeout": "DESIGN 3, Modes: an immediate call waits for its answer (timeout)",
@@ -70,32 +71,71 @@ CONTRADICTED = {
 }
 
 
-def compare(recordings: Path, python: str, *, immediate: bool, extra: list[str]) -> bool:
-    """Run the comparison once; True if nothing fails and every check holds."""
+#: These look at the server without a flush, while we deliver in the background: on a busy machine
+#: they may look too early, so they get further chances.
+RACES = frozenset({"client_context_manager", "quirk_configure_drops_batch", "quirk_state_growth"})
+CHANCES = 5
+
+Results = dict[str, dict[str, Any]]
+
+
+def run(command: list[str], names: list[str]) -> Results:
+    """Run these scenarios; verdict and details of each."""
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.json"
-        command = [sys.executable, str(recordings / "compare.py"), "--python", python]
-        command += ["--tolerances", str(HERE / "tolerances.json"), "-v", "--json", str(summary)]
-        command += ["--immediate"] if immediate else ["--profile", "background"]
-        for name in scenarios(recordings, immediate=immediate):
-            command += ["--only", name]
-        done = subprocess.run(command + extra, stdout=subprocess.PIPE, text=True, check=False)
-        results = json.loads(summary.read_text()) if summary.exists() else None
-    if results is None:
-        print(done.stdout, end="", flush=True)
-        return False
-    good = done.returncode == 0
-    for name, result in sorted(results["scenarios"].items()):
-        better = next((line for line in result["details"] if line.startswith("BETTER")), "")
-        print(f"{result['verdict']:5} {name}  {better.splitlines()[0] if better else ''}")
-        if result["verdict"] == "FAIL":
-            print("\n".join("      " + line for line in result["details"]))
-        held = re.match(r"BETTER (\d+)/(\d+)", better)
-        if held and held[1] != held[2]:
-            rule = CONTRADICTED[immediate].get(name)
-            print(f"      {'allowed: ' + rule if rule else 'not held: ' + better}")
-            good = good and rule is not None
-    print(" ".join(f"{verdict} {count}" for verdict, count in sorted(results["counts"].items())))
+        only = [part for name in names for part in ("--only", name)]
+        done = subprocess.run(
+            [*command, *only, "-v", "--json", str(summary)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if not summary.exists():
+            sys.exit(done.stdout)
+        results: Results = json.loads(summary.read_text())["scenarios"]
+        return results
+
+
+def better(result: dict[str, Any]) -> str:
+    """The line about the checks of known defects, if the scenario has any."""
+    lines: list[str] = result["details"]
+    return next((line for line in lines if line.startswith("BETTER")), "")
+
+
+def problem(name: str, result: dict[str, Any], *, immediate: bool) -> str:
+    """What is wrong with a result; empty if nothing is, or if a rule of ours wants it so."""
+    if result["verdict"] == "FAIL":
+        return "\n".join(result["details"])
+    held = re.match(r"BETTER (\d+)/(\d+)", better(result))
+    if held and held[1] != held[2] and name not in CONTRADICTED[immediate]:
+        return better(result)
+    return ""
+
+
+def compare(recordings: Path, python: str, *, immediate: bool, extra: list[str]) -> bool:
+    """Run the comparison; True if nothing fails and every check holds."""
+    command = [sys.executable, str(recordings / "compare.py"), "--python", python]
+    command += ["--tolerances", str(HERE / "tolerances.json")]
+    command += ["--immediate"] if immediate else ["--profile", "background"]
+    results = run(command + extra, scenarios(recordings, immediate=immediate))
+    for _ in range(CHANCES):
+        early = [
+            name
+            for name, result in results.items()
+            if name in RACES and problem(name, result, immediate=immediate)
+        ]
+        if not early:
+            break
+        print(f"again: {', '.join(early)}")
+        results.update(run([*command, *extra, "-j", "1"], early))
+    good = True
+    for name, result in sorted(results.items()):
+        print(f"{result['verdict']:5} {name}  {better(result).partition(chr(10))[0]}")
+        if name in CONTRADICTED[immediate]:
+            print(f"      allowed: {CONTRADICTED[immediate][name]}")
+        if wrong := problem(name, result, immediate=immediate):
+            print(wrong)
+            good = False
     return good
 
 

@@ -1,0 +1,125 @@
+"""Running the probes, the sink and the servers of the benchmarks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tests.support.processes import clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure and its target."""
+
+    name: str
+    value: float
+    target: float
+    unit: str
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is on the right side of its target."""
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    def line(self) -> str:
+        """Tell it as a line of the table."""
+        sign = "≥" if self.at_least else "≤"
+        verdict = "reached" if self.reached else "LOST"
+        figure = f"{self.value:,.2f}{self.unit}"
+        target = f"{sign} {self.target:g}{self.unit}"
+        return f"  {self.name:<56}{figure:>14}{target:>14}  {verdict:<8}{self.note}".rstrip()
+
+
+class Probe:
+    """A running probe that stands still from time to time."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._psutil = psutil.Process(process.pid)
+
+    def report(self) -> dict[str, Any]:
+        """Wait for its next report."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the probe ended: {self._process.wait()}"
+        report: dict[str, Any] = json.loads(line)
+        return report
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def resident(self) -> int:
+        """Return its resident memory in bytes."""
+        return int(self._psutil.memory_info().rss)
+
+
+@contextlib.contextmanager
+def probing(name: str, home: Path, python: str = sys.executable, **options: Any) -> Iterator[Probe]:
+    """Start a probe that reports more than once, and end it with the block."""
+    command = [python, "-I", str(HERE / "probes.py"), name, json.dumps(options)]
+    with subprocess.Popen(
+        command,
+        env=clean_environment(home),
+        cwd=home,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Probe(process)
+        finally:
+            process.kill()
+
+
+def probe(name: str, home: Path, python: str = sys.executable, **options: Any) -> dict[str, Any]:
+    """Run a probe to its end and return what it measured."""
+    with probing(name, home, python, **options) as running:
+        return running.report()
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A running sink."""
+
+    url: str
+
+    def counts(self) -> dict[str, Any]:
+        """Return what has arrived."""
+        with urllib.request.urlopen(f"{self.url}/counts", timeout=10) as answer:  # noqa: S310
+            counts: dict[str, Any] = json.load(answer)
+        return counts
+
+
+@contextlib.contextmanager
+def sink(*, latency: float = 0.0, hang: bool = False) -> Iterator[Sink]:
+    """Start a sink, and end it with the block."""
+    command = [sys.executable, "-I", str(HERE / "sink.py"), "--latency", str(latency)]
+    if hang:
+        command.append("--hang")
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Sink(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.kill()

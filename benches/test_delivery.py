@@ -1,0 +1,90 @@
+"""How fast it arrives."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benches.support import Figure, probe, sink
+from tests.support.local_server import running_local_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_IN_FLIGHT = 64
+_PUBLISHED = ("sentrial==0.6.0", "httpx")
+
+
+def test_latency_is_hidden(figure: Callable[[Figure], None], home: Path) -> None:
+    latency = 0.05
+    shares = []
+    for _ in range(3):
+        with sink(latency=latency) as server:
+            run = probe("deliver", home, url=server.url, sessions=500, events=5000)
+            counts = server.counts()
+        assert (counts["sessions"], counts["events"]) == (500, 5000)
+        assert counts["peak"] == _IN_FLIGHT
+        rate = (counts["sessions"] + counts["events"]) / run["seconds"]
+        shares.append(rate / (_IN_FLIGHT / latency))
+    share = median(shares)
+    note = f"{share * _IN_FLIGHT / latency:,.0f} requests/s"
+    name = "50 ms latency, 500 sessions: share of in-flight / latency"
+    figure(Figure(name, share, 0.9, " x", at_least=True, note=note))
+
+
+def test_no_latency(figure: Callable[[Figure], None], home: Path) -> None:
+    rates, cpu = [], []
+    for _ in range(3):
+        with sink() as server:
+            run = probe("deliver", home, url=server.url, sessions=200, events=20_000)
+            assert server.counts()["events"] == 20_000
+        rates.append(20_000 / run["seconds"])
+        cpu.append(run["cpu"] / 2)
+    note = f"CPU of the program per 10 000 events {median(cpu):.2f} s; the sink is the limit"
+    figure(Figure("0 ms latency: events/s", median(rates), 1606, "", at_least=True, note=note))
+
+
+def test_against_the_published_sdk(
+    figure: Callable[[Figure], None], home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    python = _published_sdk(tmp_path_factory.mktemp("published"))
+    ratios, ours, theirs = [], [], []
+    for number in range(3):
+        with running_local_server(home / str(number)) as server:
+            theirs_run = probe(
+                "published", home, python, url=server.url, key=server.key, sessions=50, events=2500
+            )
+            their_events = sum(int(session["eventCount"]) for session in server.sessions())
+            assert their_events == 2500
+            run = probe(
+                "deliver", home, url=server.url, key=server.key, sessions=200, events=20_000
+            )
+            counted = sum(int(session["eventCount"]) for session in server.sessions())
+            assert counted - their_events == 20_000
+        ours.append(20_000 / run["seconds"])
+        theirs.append(2500 / theirs_run["seconds"])
+        ratios.append(ours[-1] / theirs[-1])
+    note = f"{median(ours):,.0f} / {median(theirs):,.0f} events/s"
+    name = "20 000 events to the local server / 0.6.0 immediate"
+    figure(Figure(name, median(ratios), 5, " x", at_least=True, note=note))
+
+
+def _published_sdk(folder: Path) -> str:
+    """Install the published SDK into a virtual environment of its own; its code stays there."""
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    python = str(folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=120)
+    install = [python, "-m", "pip", "install", "--quiet", *_PUBLISHED]
+    done = subprocess.run(
+        install, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode != 0:
+        why = (done.stderr.strip().splitlines() or ["?"])[-1]
+        pytest.skip(f"the published SDK could not be installed (is PyPI reachable?): {why}")
+    return python
