@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
@@ -179,12 +180,35 @@ impl Client {
         body: Body,
         receipt: bool,
     ) -> Option<Arc<Receipt>> {
+        self.submit_with(kind, session, body, receipt, self.settings.patience())
+    }
+
+    /// Asks for a session, once: whoever asks waits for the answer and can ask again.
+    pub fn fetch(&self, session: Arc<Session>) -> Option<Arc<Receipt>> {
+        let patience = Patience::Blocking { attempts: 1 };
+        self.submit_with(
+            Kind::Fetch,
+            session,
+            Body::Ready(Bytes::new()),
+            true,
+            patience,
+        )
+    }
+
+    fn submit_with(
+        &self,
+        kind: Kind,
+        session: Arc<Session>,
+        body: Body,
+        receipt: bool,
+        patience: Patience,
+    ) -> Option<Arc<Receipt>> {
         let state = self.state();
         if session.lost_at_fork(state.process.pid()) {
             state.lost_at_fork();
             return None;
         }
-        let mut request = Request::new(kind, session, body, self.settings.patience());
+        let mut request = Request::new(kind, session, body, patience);
         request.number = state.process.next_number();
         let receipt = receipt.then(Receipt::new);
         request.receipt.clone_from(&receipt);

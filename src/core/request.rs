@@ -28,6 +28,8 @@ pub enum Kind {
     Complete,
     /// `PATCH /api/sdk/sessions/{id}` with fields the caller chose.
     Update,
+    /// `GET /api/sdk/sessions/{id}`, behind what the session has sent before.
+    Fetch,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Event => "event",
             Self::Complete => "session completion",
             Self::Update => "session update",
+            Self::Fetch => "look at a session",
         }
     }
 
@@ -48,6 +51,7 @@ impl Kind {
         match self {
             Self::Create | Self::Event => "POST",
             Self::Complete | Self::Update => "PATCH",
+            Self::Fetch => "GET",
         }
     }
 }
@@ -211,7 +215,7 @@ impl Request {
         match self.kind {
             Kind::Create => Cow::Borrowed("/api/sdk/sessions"),
             Kind::Event => Cow::Borrowed("/api/sdk/events"),
-            Kind::Complete | Kind::Update => {
+            Kind::Complete | Kind::Update | Kind::Fetch => {
                 let id = self.session.id().map_or("", AsRef::as_ref);
                 Cow::Owned(format!(
                     "/api/sdk/sessions/{}",

@@ -124,10 +124,10 @@ impl Transport {
     }
 
     async fn request(&self, attempt: &Attempt, url: Url) -> reqwest::Result<Response> {
-        let method = if attempt.method == "PATCH" {
-            Method::PATCH
-        } else {
-            Method::POST
+        let method = match attempt.method {
+            "GET" => Method::GET,
+            "PATCH" => Method::PATCH,
+            _ => Method::POST,
         };
         self.client
             .request(method, url)

@@ -166,6 +166,33 @@ impl Inner {
         }
     }
 
+    /// Waits for an answer that the caller asked for, as long as `wait_timeout` allows.
+    pub(crate) fn answer(&self, py: Python<'_>, receipt: &Receipt) -> PyResult<Option<Py<PyAny>>> {
+        let state = self.core.state();
+        let mut timeout = after(self.core.settings().options.wait_timeout);
+        let immediate = self.is_immediate();
+        let until = || if immediate { None } else { timeout() };
+        let broken = || !immediate && state.is_broken();
+        let ready = || {
+            receipt
+                .outcome()
+                .cloned()
+                .map(Some)
+                .or_else(|| broken().then_some(None))
+        };
+        let outcome = wait_for(py, state.process(), until, ready)?.flatten();
+        log::drain(py);
+        match outcome {
+            Some(Outcome::Answer(body)) => {
+                Ok(Some(pending::decode(py, &body)?.into_any().unbind()))
+            }
+            Some(Outcome::Failed(error)) if !self.fail_silently => {
+                Err(errors::delivery(py, &error))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The id of a session whose creation was queued, waiting for it as long as the mode allows.
     pub(crate) fn id_of(
         &self,

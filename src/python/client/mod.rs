@@ -237,9 +237,9 @@ impl SentrialClient {
     }
 
     /// Always None: there is no Python HTTP session behind this client.
-    #[getter]
+    #[getter(session)]
     #[expect(clippy::unused_self, reason = "a property of the documented class")]
-    fn session(&self) -> Option<bool> {
+    fn http_session(&self) -> Option<bool> {
         None
     }
 

@@ -196,6 +196,40 @@ impl SentrialClient {
         })
     }
 
+    /// Asks the server for a session, behind everything recorded for it before. Experimental: the
+    /// API does not document this request; the local server answers it.
+    ///
+    /// Args:
+    ///     session_id: The session.
+    ///
+    /// Returns:
+    ///     The session as a dict, or None if there is no answer within ``wait_timeout`` seconds or
+    ///     no such session.
+    #[pyo3(signature = (session_id))]
+    fn get_session<'py>(
+        slf: &Bound<'py, Self>,
+        session_id: Option<&Any<'py>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let py = slf.py();
+        let inner = slf.get().inner();
+        if inner.is_off() {
+            inner.core.count_disabled();
+            return Ok(None);
+        }
+        inner.guard(
+            py,
+            || None,
+            || {
+                let record = inner.record(session_id)?;
+                let receipt = inner.core.fetch(Arc::clone(&record.session));
+                Ok(match receipt {
+                    Some(receipt) => inner.answer(py, &receipt)?,
+                    None => None,
+                })
+            },
+        )
+    }
+
     /// Begins an interaction: creates a session in the background and makes it current.
     ///
     /// Args:
