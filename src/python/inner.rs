@@ -153,20 +153,8 @@ impl Inner {
         Ok(result)
     }
 
-    /// Waits for the answer of an immediate call.
-    fn result(&self, py: Python<'_>, receipt: &Receipt) -> PyResult<Py<PyAny>> {
-        let state = self.core.state();
-        let outcome = wait_for(py, state.process(), || None, || receipt.outcome().cloned())?;
-        match outcome {
-            Some(Outcome::Answer(body)) => Ok(pending::decode(py, &body)?.into_any().unbind()),
-            Some(Outcome::Failed(error)) if !self.fail_silently => {
-                Err(errors::delivery(py, &error))
-            }
-            _ => Ok(empty(py)),
-        }
-    }
-
-    /// Waits for an answer that the caller asked for, as long as `wait_timeout` allows.
+    /// Waits for an answer: in immediate delivery as long as attempts are made, else as long as
+    /// `wait_timeout` allows. None if the request was dropped or time was over.
     pub(crate) fn answer(&self, py: Python<'_>, receipt: &Receipt) -> PyResult<Option<Py<PyAny>>> {
         let state = self.core.state();
         let mut timeout = after(self.core.settings().options.wait_timeout);
