@@ -140,7 +140,9 @@ impl Inner {
         let state = self.core.state();
         let noted = state.process().notices().any();
         let result = match receipt {
-            Some(receipt) if is_immediate => self.result(py, &receipt)?,
+            Some(receipt) if is_immediate => {
+                self.answer(py, &receipt)?.unwrap_or_else(|| empty(py))
+            }
             Some(receipt) => {
                 let wait_timeout = self.core.settings().options.wait_timeout;
                 pending::receipt(py, receipt, state, wait_timeout)?
