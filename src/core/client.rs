@@ -43,6 +43,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Batching, if it is on.
     pub batch: Option<BatchOptions>,
+    /// Failures are raised (`fail_silently=False`).
+    pub loud: bool,
     /// Log every request (`SENTRIAL_DEBUG`).
     pub debug: bool,
 }
@@ -60,6 +62,7 @@ impl Settings {
             session_concurrency: self.options.session_concurrency,
             max_retries: self.options.max_retries,
             immediate: self.mode == Mode::Immediate,
+            told: self.loud && self.mode == Mode::Immediate,
             batch: self
                 .batch
                 .as_ref()

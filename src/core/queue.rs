@@ -19,6 +19,7 @@ use super::error::{DeliveryError, DropReason};
 use super::health::{Gate, Health, State, Totals};
 use super::lane::Lane;
 use super::notices::{Level, Notice};
+use super::receipt::Outcome;
 use super::request::{Kind, Request};
 use super::session::{Identity, Session};
 use super::stats::Counters;
@@ -38,6 +39,8 @@ pub struct Limits {
     pub max_retries: u32,
     /// Every request has somebody waiting for it: no gate, no pause.
     pub immediate: bool,
+    /// Whoever waits is told by an exception: no lines.
+    pub told: bool,
     /// Hold events back: `(threshold, interval)`.
     pub batch: Option<(usize, Duration)>,
 }
@@ -300,6 +303,9 @@ impl Queue {
         });
         if flying.is_none() {
             self.bytes = self.bytes.saturating_sub(request.charged);
+            if let Some(receipt) = request.receipt.take() {
+                receipt.settle(Outcome::Failed(DeliveryError::Dropped(DropReason::Exit)));
+            }
             return None;
         }
         // In immediate delivery each call probes for itself.
@@ -308,6 +314,9 @@ impl Queue {
     }
 
     pub(super) fn say(&mut self, level: Level, text: String) {
+        if self.limits.told {
+            return;
+        }
         self.notices.push(Notice::new(level, text));
     }
 

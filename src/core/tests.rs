@@ -36,6 +36,7 @@ fn settings(url: &str) -> Settings {
         options: Options::default(),
         mode: Mode::Background,
         batch: None,
+        loud: false,
         debug: false,
     }
 }

@@ -102,6 +102,7 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         options,
         mode,
         batch,
+        loud: !args.fail_silently,
         debug,
     };
     for warning in warnings.iter().filter(|_| !disabled) {
@@ -125,6 +126,7 @@ pub(crate) fn idle(py: Python<'_>) -> PyResult<Arc<Inner>> {
             options: Options::default(),
             mode: Mode::Background,
             batch: None,
+            loud: false,
             debug: false,
         };
         Ok::<_, ConfigError>(Arc::new(Inner::new(

@@ -26,6 +26,7 @@ fn limits() -> Limits {
         session_concurrency: 1,
         max_retries: 3,
         immediate: false,
+        told: false,
         batch: None,
     }
 }

@@ -195,7 +195,13 @@ impl World {
                 }
                 self.bench.queue.crashed();
             }
-            Op::Abandon => drop(self.bench.queue.abandon_all()),
+            Op::Abandon => {
+                // What is in flight is given up as well, and its answer ignored.
+                for (request, _) in &self.flying {
+                    self.calls[number(request)].lost = true;
+                }
+                drop(self.bench.queue.abandon_all());
+            }
         }
         if was != State::Up && self.queue().health().state() == State::Up {
             self.episode += 1;
@@ -296,7 +302,11 @@ impl World {
             let probes = |(_, probe): &&(Request, Option<u32>)| *probe == Some(self.episode);
             assert!(self.flying.iter().filter(probes).count() <= 1);
         }
-        check_indexes(queue, self.bench.now, &self.flying);
+        let known = |request: &&Request| !self.calls[number(request)].lost;
+        let flying: Vec<_> = self.flying.iter().map(|(r, _)| r).filter(known).collect();
+        // Also what was given up is in memory until it comes back.
+        let carried = self.flying.iter().map(|(r, _)| r.charged).sum();
+        check_indexes(queue, self.bench.now, &flying, carried);
     }
 
     /// The order in which the server did things is the order in which they were called.
@@ -367,7 +377,7 @@ fn number(request: &Request) -> usize {
     usize::try_from(request.number).expect("small") - 1
 }
 
-fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[(Request, Option<u32>)]) {
+fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], carried: usize) {
     let (mut items, mut bytes) = (0, 0);
     let listed = |f: fn(&Lane) -> Option<u64>| -> Vec<(u64, u64)> {
         let mut all: Vec<_> = queue
@@ -388,8 +398,8 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[(Request, Opt
         assert!(lane.waiting.iter().is_sorted_by_key(|r| r.seq));
         assert!(lane.waiting.iter().all(|r| r.lane == *key));
         assert_eq!(lane.listed.oldest, lane.oldest());
-        let mine = flying.iter().filter(|(r, _)| r.lane == *key);
-        let mine: BTreeSet<_> = mine.map(|(r, _)| r.seq).collect();
+        let mine = flying.iter().filter(|r| r.lane == *key);
+        let mine: BTreeSet<_> = mine.map(|r| r.seq).collect();
         let known: BTreeSet<_> = lane.flying.iter().map(|(seq, _)| *seq).collect();
         assert_eq!(mine, known);
         items += lane.waiting.len() + lane.flying.len();
@@ -417,7 +427,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[(Request, Opt
             assert!(queue.waiting_for[&session].lanes.contains(key));
         }
     }
-    bytes += flying.iter().map(|(r, _)| r.charged).sum::<usize>();
+    bytes += carried;
     assert_eq!((queue.items, queue.bytes), (items, bytes));
     let held: HashSet<u64> = queue
         .lanes
