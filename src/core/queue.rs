@@ -303,6 +303,7 @@ impl Queue {
         });
         if flying.is_none() {
             self.bytes = self.bytes.saturating_sub(request.charged);
+            self.health.probe_landed(request.seq);
             if let Some(receipt) = request.receipt.take() {
                 receipt.settle(Outcome::Failed(DeliveryError::Dropped(DropReason::Exit)));
             }
