@@ -60,6 +60,11 @@ impl Signal {
         self.swap_parking(ASKED, LEAVING)
     }
 
+    /// Has nobody taken the request back meanwhile?
+    pub(super) fn still_leaves(&self) -> bool {
+        self.parking.load(Ordering::SeqCst) == LEAVING
+    }
+
     fn swap_parking(&self, from: u8, to: u8) -> bool {
         self.parking
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)

@@ -111,7 +111,7 @@ impl Worker {
 
 impl Desk {
     async fn drive(&mut self, process: &Arc<Process>) {
-        while !process.signal.leaves() {
+        loop {
             #[cfg(test)]
             assert!(
                 !process.sabotage.swap(false, Ordering::SeqCst),
@@ -122,6 +122,15 @@ impl Desk {
                 self.last_event = now;
             }
             let deadline = self.dispatch(process, now);
+            if process.signal.leaves() {
+                // Not before a turn of I/O: a program that forks all the time must not keep
+                // delivery from ever getting on.
+                tokio::task::yield_now().await;
+                self.settle(process);
+                if process.signal.still_leaves() {
+                    return;
+                }
+            }
             self.pause(process, deadline).await;
             self.settle(process);
         }

@@ -14,6 +14,8 @@ use crate::core::worker::Worker;
 
 /// How long a fork waits for the delivery thread to step aside.
 const PARK_PATIENCE: Duration = Duration::from_millis(5);
+/// How long the parent waits for a thread that is leaving late.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(100);
 /// How long to leave it at that when the system refuses a thread.
 const START_PAUSE: Duration = Duration::from_secs(1);
 /// Panics after which a thread ends and the next event starts another one.
@@ -177,8 +179,18 @@ impl Process {
         // taken for the one that the other of them has started meanwhile.
         let mut slot = lock(&self.worker);
         if self.signal.unpark() {
-            // Perhaps only after park() had stopped waiting; it is on its way out.
-            slot.join();
+            // Perhaps only after park() had stopped waiting; it is on its way out. Not waited for
+            // without a bound: a thread that stays after all goes on as it is.
+            let deadline = Instant::now() + LEAVE_PATIENCE;
+            while let Slot::Running(thread) = &*slot {
+                if thread.is_finished() {
+                    slot.join();
+                } else if Instant::now() >= deadline {
+                    break;
+                } else {
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+            }
         }
         if matches!(*slot, Slot::Parked(_)) {
             self.start(&mut slot);
