@@ -200,7 +200,7 @@ impl World {
                 for (request, _) in &self.flying {
                     self.calls[number(request)].lost = true;
                 }
-                drop(self.bench.queue.abandon_all());
+                let _ = self.bench.queue.abandon_all();
             }
         }
         if was != State::Up && self.queue().health().state() == State::Up {
