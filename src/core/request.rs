@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::receipt::Receipt;
 use super::session::Session;
+use super::spool::row::{Home, RowRef};
 
 /// Everything but RFC 3986 "unreserved" characters is escaped in an id put into a path.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -153,6 +154,10 @@ pub struct Request {
     pub(super) seq: u64,
     /// The lane it was put into.
     pub(super) lane: u64,
+    /// Where it is on disk, if it is.
+    pub(super) row: Option<RowRef>,
+    /// The `Idempotency-Key` under which another process has made it.
+    pub(super) idempotency_key: Option<Arc<str>>,
     /// What it counts against the byte bound; its body may change when the id is spliced in.
     pub(super) charged: usize,
     /// Has it been on the wire before?
@@ -190,6 +195,8 @@ impl Request {
             number: 0,
             seq: 0,
             lane: 0,
+            row: None,
+            idempotency_key: None,
             charged: 0,
             sent: false,
             attempts: 0,
@@ -201,6 +208,26 @@ impl Request {
             patience,
             receipt: None,
         }
+    }
+
+    /// A copy without what belongs to the original alone, to be written to disk.
+    pub(super) fn twin(&self) -> Self {
+        let mut twin = Self::new(
+            self.kind,
+            Arc::clone(&self.session),
+            self.body.clone(),
+            self.patience,
+        );
+        twin.made_at = self.made_at;
+        twin.number = self.number;
+        twin.seq = self.seq;
+        twin.lane = self.lane;
+        twin
+    }
+
+    /// Has this process found it on disk, left by another one?
+    pub(super) fn is_adopted(&self) -> bool {
+        self.row.is_some_and(|row| row.home != Home::Own)
     }
 
     /// Bytes that count against the queue's bound.

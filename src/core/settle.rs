@@ -95,7 +95,11 @@ impl Queue {
         }
         self.works(&request, at);
         self.settled(&request);
-        self.counters.delivered += 1;
+        if request.is_adopted() {
+            self.counters.replayed += 1;
+        } else {
+            self.counters.delivered += 1;
+        }
         self.counters.bytes += request.body.len() as u64;
         if let Some(receipt) = &request.receipt
             && Arc::strong_count(receipt) > 1
@@ -217,7 +221,7 @@ impl Queue {
         if let Patience::Blocking { .. } = request.patience {
             return self.once_more(request, error, retry_after, at);
         }
-        let delivered = self.counters.delivered;
+        let delivered = self.counters.successes();
         if delivered > *request.delivered_before.get_or_insert(delivered) {
             // Others got through since this one began to fail: it may be at fault itself, and
             // must not stop the whole client each time delivery works again.
@@ -239,7 +243,7 @@ impl Queue {
         if let Patience::Blocking { .. } = request.patience {
             return self.once_more(request, DeliveryError::from(error), retry_after, at);
         }
-        let delivered = self.counters.delivered;
+        let delivered = self.counters.successes();
         if status == 500 {
             request.refused_500 += 1;
             if request.refused_500 == 1 {

@@ -18,6 +18,10 @@ pub struct Counters {
     pub pending: u64,
     /// Left on disk for a later process.
     pub spooled: u64,
+    /// Found in files of dead processes and taken over; not in the equation.
+    pub adopted: u64,
+    /// Those of them that were delivered.
+    pub replayed: u64,
     /// Given up, by reason.
     pub dropped: Dropped,
     /// Calls on a client that is switched off or has no key; not accepted.
@@ -38,6 +42,12 @@ impl Counters {
         }
     }
 
+    /// Requests the server has accepted, whoever made them.
+    #[must_use]
+    pub fn successes(&self) -> u64 {
+        self.delivered + self.replayed
+    }
+
     /// Sum over all reasons.
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
@@ -50,6 +60,8 @@ impl Counters {
         self.delivered += other.delivered;
         self.pending += other.pending;
         self.spooled += other.spooled;
+        self.adopted += other.adopted;
+        self.replayed += other.replayed;
         self.disabled += other.disabled;
         self.retries += other.retries;
         self.bytes += other.bytes;

@@ -14,7 +14,7 @@ use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
 use super::client::{Client, Mode, Settings};
 use super::notices::Notice;
-use super::options::Options;
+use super::options::{Options, SpoolMode};
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
 use super::request::{Body, Kind};
@@ -33,7 +33,10 @@ fn process() -> Arc<Process> {
 fn settings(url: &str) -> Settings {
     Settings {
         url: Arc::new(ApiUrl::parse(url, false).unwrap().0),
-        options: Options::default(),
+        options: Options {
+            spool: SpoolMode::Off,
+            ..Options::default()
+        },
         mode: Mode::Background,
         batch: None,
         loud: false,

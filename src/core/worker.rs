@@ -15,6 +15,7 @@ use super::api_key::ApiKey;
 use super::client::ClientState;
 use super::clock;
 use super::error::{DeliveryError, DropReason};
+use super::handover::do_chores;
 use super::health::State;
 use super::notices::{Level, Notice};
 use super::process::Process;
@@ -22,6 +23,7 @@ use super::receipt::{Outcome, Receipt};
 use super::reply::{Failure, Reply};
 use super::request::Request;
 use super::settle::Moment;
+use super::spool::row::Row;
 use super::transport::{Config, Transport};
 
 /// How often the thread looks by itself while events keep coming.
@@ -99,6 +101,16 @@ impl Worker {
             last_event: Instant::now(),
         };
         Ok(Self { runtime, desk })
+    }
+
+    /// Ends: what is in flight goes back to its queue, answers that have arrived count.
+    pub(super) fn give_back(self, process: &Process) {
+        let Self { runtime, mut desk } = self;
+        while let Ok(landed) = desk.answers.try_recv() {
+            settle_one(process, landed);
+        }
+        // A name look-up may hang; nobody waits for it.
+        runtime.shutdown_background();
     }
 
     /// Works until it is asked to park; returns itself to be resumed.
@@ -184,12 +196,13 @@ impl Desk {
     }
 
     /// Sends what may be sent; returns when something else may be.
-    fn dispatch(&mut self, process: &Process, now: Instant) -> Option<Instant> {
+    fn dispatch(&mut self, process: &Arc<Process>, now: Instant) -> Option<Instant> {
         // A copy: building an HTTP client takes milliseconds, and new clients join the list
         // on their callers' threads.
         let mut round = std::mem::take(&mut self.round);
         process.with_clients(|clients| round.extend(clients.iter().cloned()));
         let mut deadline: Option<Instant> = None;
+        let mut again = false;
         let mut orphans = false;
         for client in round.drain(..) {
             // This copy and the list hold it, but no handle: nobody will flush it any more.
@@ -198,6 +211,7 @@ impl Desk {
                 client.queue().release(now);
             }
             self.dispatch_client(process, &client, now);
+            again |= do_chores(process, &client, now);
             let queue = client.queue();
             deadline = [deadline, queue.next_deadline()]
                 .into_iter()
@@ -209,7 +223,7 @@ impl Desk {
         if orphans {
             process.with_clients(|clients| process.collect(clients));
         }
-        deadline
+        if again { Some(now) } else { deadline }
     }
 
     fn dispatch_client(&mut self, process: &Process, client: &Arc<ClientState>, now: Instant) {
@@ -245,8 +259,18 @@ impl Desk {
         let Some(request) = &mut flight.request else {
             return;
         };
-        let idempotency_key = process.idempotency_key(request.number);
+        let idempotency_key = request.idempotency_key.as_deref().map_or_else(
+            || process.idempotency_key(request.number),
+            ToOwned::to_owned,
+        );
+        flight.client.seal(request);
         let attempt = flight.client.attempt(request, idempotency_key);
+        let mut queue = flight.client.queue();
+        if queue.must_save(request) {
+            let row = Row::of(request, attempt.idempotency_key.clone());
+            queue.in_flight_as(request.seq, row);
+        }
+        drop(queue);
         let key = attempt.key.clone();
         let sender = self.sender.clone();
         tokio::spawn(async move {
@@ -323,9 +347,9 @@ fn settle_one(process: &Process, landed: Landed) {
         key: key.as_ref(),
     };
     let mut queue = client.queue();
-    let before = queue.counters().delivered;
+    let before = queue.counters().successes();
     queue.settle(request, reply, moment);
-    if queue.counters().delivered > before {
+    if queue.counters().successes() > before {
         process.note_success();
     }
     let notices = queue.take_notices();

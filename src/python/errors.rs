@@ -28,7 +28,7 @@ pub(crate) fn delivery(py: Python<'_>, error: &DeliveryError) -> PyErr {
         DeliveryError::Api(api) => raise(api_error(py, api)),
         DeliveryError::Connection { .. } => simple("APIConnectionError", error.to_string()),
         DeliveryError::Timeout { .. } => simple("APITimeoutError", error.to_string()),
-        DeliveryError::BadAnswer { .. } | DeliveryError::Dropped(_) => {
+        DeliveryError::BadAnswer { .. } | DeliveryError::Dropped(_) | DeliveryError::Spooled => {
             simple("SentrialError", error.to_string())
         }
         DeliveryError::Invalid(config) => configuration(py, config),

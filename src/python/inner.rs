@@ -222,7 +222,7 @@ impl Inner {
         let state = self.core.state();
         let mark = state.begin_flush();
         wait_for(py, state.process(), &mut until, || {
-            (state.is_settled(mark) || state.is_broken()).then_some(())
+            state.is_flushed(mark).then_some(())
         })?;
         log::drain(py);
         if self.fail_silently {

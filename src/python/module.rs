@@ -256,7 +256,11 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
     Ok(())
 }
 
-/// The end of the process: one deadline for all clients; what is left is given up, with one line.
+/// How long the end of the process may take beyond its deadline to bring what is left to disk.
+const SPOOLING: Duration = Duration::from_millis(350);
+
+/// The end of the process: one deadline for all clients; what is left goes to the spool, or is
+/// given up where there is none, with one line.
 #[pyfunction]
 pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
     let Some(process) = Process::existing() else {
@@ -271,11 +275,26 @@ pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
                 .deadline(started, process.last_success()),
         )
     };
-    let done = wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
-    let _ = done;
-    let left = process.abandon_all();
+    wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
+    let before = process.counters();
+    let deadline = Instant::now() + SPOOLING;
+    let left = py.detach(|| process.evacuate(deadline));
+    wait_for(
+        py,
+        &process,
+        || Some(deadline),
+        || process.is_evacuated().then_some(()),
+    )?;
+    process.leave_behind();
     if left > 0 {
-        let text = format!("{left} requests could not be delivered before the process ended");
+        let kept = process.counters().spooled - before.spooled;
+        let rest = match left.saturating_sub(kept) {
+            0 => "they are on disk and a later process sends them".to_owned(),
+            lost if kept > 0 => format!("{kept} are on disk for a later process, {lost} are lost"),
+            _ => "they are lost".to_owned(),
+        };
+        let text =
+            format!("{left} requests could not be delivered before the process ended: {rest}");
         process.notices().park(Notice::new(Level::Warning, text));
     }
     log::drain(py);

@@ -59,6 +59,8 @@ fn of_counters<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'py,
     stats.set_item("delivered", counters.delivered)?;
     stats.set_item("pending", counters.pending)?;
     stats.set_item("spooled", counters.spooled)?;
+    stats.set_item("adopted", counters.adopted)?;
+    stats.set_item("replayed", counters.replayed)?;
     stats.set_item("dropped", dropped)?;
     stats.set_item("disabled", counters.disabled)?;
     stats.set_item("retries", counters.retries)?;

@@ -55,7 +55,7 @@ fn an_argument_beats_the_environment_beats_the_default() {
     assert_eq!(options.shutdown_max, Duration::from_secs(4));
     assert!(options.allow_http);
     assert_eq!(options.spool, SpoolMode::Durable);
-    assert_eq!(options.spool_dir, Some(PathBuf::from("/env")));
+    assert_eq!(options.spool_places.chosen, Some(PathBuf::from("/env")));
     assert_eq!(options.project_id.as_deref(), Some("p"));
     assert_eq!(options.ca_file, Some(PathBuf::from("/requests.pem")));
 
@@ -74,7 +74,10 @@ fn an_argument_beats_the_environment_beats_the_default() {
     assert_eq!(options.max_retries, 0);
     assert!(!options.allow_http);
     assert_eq!(options.spool, SpoolMode::Off);
-    assert_eq!(options.spool_dir, Some(PathBuf::from("/argument")));
+    assert_eq!(
+        options.spool_places.chosen,
+        Some(PathBuf::from("/argument"))
+    );
     assert_eq!(options.ca_file, Some(PathBuf::from("/argument.pem")));
     assert_eq!(options.project_id.as_deref(), Some("q"));
 }

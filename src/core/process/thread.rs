@@ -22,6 +22,8 @@ const START_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PANICS: u32 = 3;
 
 const NAME: &str = "sentrial-delivery";
+/// Threads whose panics become a line.
+const OURS: [&str; 2] = [NAME, "sentrial-spool"];
 
 thread_local! {
     /// Where this thread panicked last.
@@ -145,6 +147,28 @@ impl Process {
         self.notices.park(Notice::new(Level::Error, text));
     }
 
+    /// The process ends: what is in flight goes back to the queues, as far as the delivery thread
+    /// can be stopped within this time. The next event starts another one.
+    pub(in crate::core) fn recall(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut slot = loop {
+            match self.worker.try_lock() {
+                Ok(slot) => break slot,
+                Err(_) if Instant::now() >= deadline => return,
+                Err(_) => std::thread::sleep(Duration::from_micros(50)),
+            }
+        };
+        self.leave(&mut slot, deadline);
+        match std::mem::take(&mut *slot) {
+            Slot::Parked(worker) => {
+                self.running.store(false, Ordering::Release);
+                worker.give_back(self);
+            }
+            other => *slot = other,
+        }
+        self.signal.unpark();
+    }
+
     /// Does the delivery thread run?
     #[cfg(test)]
     pub(in crate::core) fn has_thread(&self) -> bool {
@@ -157,11 +181,17 @@ impl Process {
         let Ok(mut slot) = self.worker.try_lock() else {
             return;
         };
-        if !matches!(*slot, Slot::Running(_)) {
+        self.leave(&mut slot, Instant::now() + PARK_PATIENCE);
+        drop(slot);
+        self.spool.park();
+    }
+
+    /// The thread leaves its loop, if it can before `deadline`.
+    fn leave(&self, slot: &mut Slot, deadline: Instant) {
+        if !matches!(slot, Slot::Running(_)) {
             return;
         }
         self.signal.park();
-        let deadline = Instant::now() + PARK_PATIENCE;
         while let Slot::Running(thread) = &*slot {
             if thread.is_finished() {
                 slot.join();
@@ -175,6 +205,7 @@ impl Process {
 
     /// After a fork, in the parent: the thread goes on where it was.
     pub fn resume(self: &Arc<Self>) {
+        self.spool.resume(self);
         // First the lock: two threads may fork at once, and the thread that left must not be
         // taken for the one that the other of them has started meanwhile.
         let mut slot = lock(&self.worker);
@@ -206,7 +237,10 @@ fn keep_panics_quiet() {
     ONCE.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if std::thread::current().name() == Some(NAME) {
+            if std::thread::current()
+                .name()
+                .is_some_and(|name| OURS.contains(&name))
+            {
                 PLACE.set(info.location().map(ToString::to_string));
             } else {
                 previous(info);

@@ -7,7 +7,6 @@ use super::Queue;
 use crate::core::error::{DeliveryError, DropReason};
 use crate::core::lane::Lane;
 use crate::core::notices::Level;
-use crate::core::overflow;
 use crate::core::receipt::Outcome;
 use crate::core::request::Request;
 use crate::core::session::Session;
@@ -47,7 +46,8 @@ impl Queue {
     }
 
     fn is_over(&self) -> bool {
-        self.items > self.limits.max_items || self.bytes > self.limits.max_bytes
+        let (items, bytes) = self.keep.transit;
+        self.items + items > self.limits.max_items || self.bytes + bytes > self.limits.max_bytes
     }
 
     fn shed_from(&mut self, key: u64, now: Instant) {
@@ -64,10 +64,13 @@ impl Queue {
         }
     }
 
-    /// A request leaves memory undelivered, through the one place for that.
+    /// A request leaves memory undelivered and unwritten.
     pub(super) fn overflow(&mut self, request: Request, reason: DropReason) {
         self.settled(&request);
-        overflow::take(request, reason, &mut self.counters);
+        self.count_drop(&request, reason);
+        if let Some(receipt) = request.receipt {
+            receipt.settle(Outcome::Failed(DeliveryError::Dropped(reason)));
+        }
     }
 
     /// Drops a request that the server, or the caller, does not want.
@@ -78,7 +81,7 @@ impl Queue {
         error: Option<DeliveryError>,
     ) {
         self.settled(&request);
-        self.counters.drop_one(reason);
+        self.count_drop(&request, reason);
         let error = error.unwrap_or(DeliveryError::Dropped(reason));
         if let Some((_, count)) = &mut self.failures {
             *count += 1;
@@ -100,8 +103,12 @@ impl Queue {
     ) {
         session.kill();
         if let Some(lane) = self.lanes.get_mut(&session.key()) {
+            let on_disk = lane.spooled.take().map_or(0, |spooled| spooled.count);
             for request in std::mem::take(&mut lane.waiting) {
                 self.forget(request, reason, error.cloned());
+            }
+            if on_disk > 0 {
+                self.bury_on_disk(session.key(), on_disk, reason, now);
             }
         }
         self.identified(session, now);
@@ -111,6 +118,21 @@ impl Queue {
         // Saturating: a defect in the accounting must not turn into a queue that is full for ever.
         self.items = self.items.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(request.charged);
-        self.counters.pending = self.counters.pending.saturating_sub(1);
+        if request.is_adopted() {
+            self.keep.adopted = self.keep.adopted.saturating_sub(1);
+            self.keep.adopted_settled += 1;
+        } else {
+            self.counters.pending = self.counters.pending.saturating_sub(1);
+        }
+        if let Some(row) = request.row {
+            self.keep.forget(row, request, Instant::now());
+        }
+    }
+
+    /// Counts a request that is given up; those of other processes are not in the ledger.
+    fn count_drop(&mut self, request: &Request, reason: DropReason) {
+        if !request.is_adopted() {
+            self.counters.drop_one(reason);
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Queue {
     /// Nothing waits and nothing is in flight.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.items == 0
+        self.items == 0 && self.keep.out == 0 && !self.has_backlog()
     }
 
     /// Number of the newest request; the mark a flush waits for.
@@ -90,6 +90,7 @@ impl Queue {
             |error: &DeliveryError| matches!(error, DeliveryError::Api(api) if api.status == 401);
         self.failures.take_if(|(error, _)| refused(error));
         self.health.rekeyed(now);
+        self.look_again();
     }
 
     /// The process is about to end: nothing is held back any longer, every delay is over.
@@ -116,39 +117,6 @@ impl Queue {
         }
     }
 
-    /// Gives up everything that waits; the process ends. What is in flight stays pending: whether
-    /// it arrives is not known.
-    pub fn abandon_all(&mut self) -> u64 {
-        let mut count = 0;
-        for key in self.lanes.keys().copied().collect::<Vec<_>>() {
-            let Some(lane) = self.lanes.get_mut(&key) else {
-                continue;
-            };
-            let session = Arc::clone(&lane.session);
-            let unborn = lane.creates && session.is_pending();
-            // What is in flight may still arrive, but nobody will learn of it.
-            let flying = std::mem::take(&mut lane.flying).len();
-            for _ in 0..flying {
-                self.items = self.items.saturating_sub(1);
-                self.counters.pending = self.counters.pending.saturating_sub(1);
-                self.counters.drop_one(DropReason::Exit);
-                count += 1;
-            }
-            let Some(lane) = self.lanes.get_mut(&key) else {
-                continue;
-            };
-            for request in std::mem::take(&mut lane.waiting) {
-                self.overflow(request, DropReason::Exit);
-                count += 1;
-            }
-            if unborn {
-                session.kill();
-            }
-        }
-        self.rebuild(Instant::now());
-        count
-    }
-
     /// A request comes back without an answer because its delivery thread died.
     pub(in crate::core) fn returned(&mut self, mut request: Request, now: Instant) {
         if let Some(key) = self.landed(&mut request, now) {
@@ -163,21 +131,27 @@ impl Queue {
         let now = Instant::now();
         self.health.probe_lost();
         let (mut items, mut bytes, mut orphans) = (0, 0, Vec::new());
+        let mut adopted = 0;
         for lane in self.lanes.values_mut() {
             lane.flying.clear();
             items += lane.waiting.len();
+            adopted += lane.waiting.iter().filter(|r| r.is_adopted()).count();
             bytes += lane.waiting.iter().map(|r| r.charged).sum::<usize>();
             let created = || lane.waiting.iter().any(|r| r.kind == Kind::Create);
-            if lane.creates && lane.session.is_pending() && !created() {
+            let on_disk = lane.spooled.as_ref().is_some_and(|spooled| spooled.create);
+            if lane.creates && lane.session.is_pending() && !created() && !on_disk {
                 orphans.push(Arc::clone(&lane.session));
             }
         }
-        let lost = self.counters.pending.saturating_sub(items as u64);
+        self.keep.flying.clear();
+        self.keep.adopted = adopted;
+        let own = (items - adopted) as u64 + self.keep.out + self.keep.leaving;
+        let lost = self.counters.pending.saturating_sub(own);
         for _ in 0..lost {
             self.counters.drop_one(DropReason::GaveUp);
         }
         (self.items, self.bytes, self.in_flight) = (items, bytes, 0);
-        self.counters.pending = items as u64;
+        self.counters.pending = own;
         self.rebuild(now);
         for session in orphans {
             self.bury(&session, DropReason::SessionRejected, None, now);

@@ -30,6 +30,10 @@ impl Queue {
                 Next::Waits(session) => Some(session.key()),
                 _ => None,
             },
+            on_disk: match next {
+                Next::OnDisk(seq) => Some(seq),
+                _ => None,
+            },
         };
         let idle = lane.is_idle();
         self.list(key, wanted);
@@ -53,6 +57,7 @@ impl Queue {
         let was = std::mem::replace(&mut lane.listed, wanted);
         let now = &lane.listed;
         relist(&mut self.oldest, was.oldest, now.oldest, key);
+        relist(&mut self.on_disk, was.on_disk, now.on_disk, key);
         if was.ready != now.ready {
             if let Some(seq) = was.ready {
                 self.ready.remove(seq);
@@ -125,6 +130,14 @@ impl Queue {
         if !self.lanes.contains_key(&to) || !self.lanes.get(&from).is_some_and(idle) {
             return;
         }
+        // Rows are found by their lane: what is on disk stays where it is.
+        if self
+            .lanes
+            .get(&from)
+            .is_some_and(|lane| lane.spooled.is_some())
+        {
+            return;
+        }
         self.list(from, Listed::default());
         let Some(lane) = self.lanes.remove(&from) else {
             return;
@@ -132,6 +145,9 @@ impl Queue {
         let mut requests = lane.waiting;
         for request in &mut requests {
             request.lane = to;
+            if self.keep.every && request.row.is_none() {
+                self.note_unsaved(to, request.seq, now);
+            }
         }
         if let Some(lane) = self.lanes.get_mut(&to) {
             lane.absorb(requests);
@@ -164,6 +180,7 @@ impl Queue {
         self.delayed.clear();
         self.held.clear();
         self.waiting_for.clear();
+        self.on_disk.clear();
         for key in self.lanes.keys().copied().collect::<Vec<_>>() {
             if let Some(lane) = self.lanes.get_mut(&key) {
                 lane.listed = Listed::default();

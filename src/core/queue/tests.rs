@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::{Limits, Queue};
 use crate::core::error::DropReason;
 use crate::core::notices::Notice;
+use crate::core::options::SpoolMode;
 use crate::core::receipt::Receipt;
 use crate::core::reply::{Answer, Failure, Reply};
 use crate::core::request::{Body, Kind, Patience, Request};
@@ -28,6 +29,7 @@ fn limits() -> Limits {
         immediate: false,
         told: false,
         batch: None,
+        spool: SpoolMode::Off,
     }
 }
 

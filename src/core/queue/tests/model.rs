@@ -200,7 +200,9 @@ impl World {
                 for (request, _) in &self.flying {
                     self.calls[number(request)].lost = true;
                 }
-                let _ = self.bench.queue.abandon_all();
+                let now = self.bench.now;
+                let _ = self.bench.queue.evacuate(now);
+                self.bench.queue.leave_behind();
             }
         }
         if was != State::Up && self.queue().health().state() == State::Up {
@@ -415,6 +417,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], ca
             Next::Delayed(at) => entry.delayed == Some(at),
             Next::Held => entry.held || due,
             Next::Waits(session) => entry.waits == Some(session.key()) || due,
+            Next::OnDisk(seq) => entry.on_disk == Some(seq) || due,
         };
         assert!(right, "{lane:?}");
         let places = [

@@ -1,0 +1,355 @@
+//! Requests that leave memory for the disk, and come back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Queue;
+use super::keep::{ADOPTED, Chores, Rest, is_spoolable};
+use crate::core::error::{DeliveryError, DropReason};
+use crate::core::health::Gate;
+use crate::core::options::SpoolMode;
+use crate::core::receipt::Outcome;
+use crate::core::request::Request;
+use crate::core::session::Session;
+use crate::core::spool::row::{Home, Row};
+
+/// Lanes read back at the same time.
+const LOADS: usize = 16;
+/// Requests of one lane that are read back at once.
+pub(in crate::core) const LOAD: usize = 64;
+
+impl Queue {
+    /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
+    /// enough that callers do not meet the bound itself, at which requests are dropped.
+    pub(super) fn collect_overflow(&mut self, chores: &mut Chores, round: usize, now: Instant) {
+        if self.limits.batch.is_some() || self.limits.immediate {
+            // With batching the bound is the user's, and says that the oldest are dropped.
+            return;
+        }
+        let (max_items, max_bytes) = (self.limits.max_items, self.limits.max_bytes);
+        if self.items > max_items / 4 * 3 || self.bytes > max_bytes / 4 * 3 {
+            self.spilling = true;
+        }
+        while self.spilling && chores.moved.len() < round {
+            if self.items <= max_items / 2 && self.bytes <= max_bytes / 2 {
+                self.spilling = false;
+                break;
+            }
+            let candidates = self.oldest.range(..ADOPTED).map(|(_, key)| *key);
+            let mut candidates = candidates.take(self.limits.max_in_flight + 2);
+            let can_spill = |key: &u64| {
+                let lane = self.lanes.get(key);
+                lane.is_some_and(|lane| lane.waiting.iter().any(can_leave))
+            };
+            let Some(key) = candidates.find(can_spill) else {
+                break;
+            };
+            let before = self.items;
+            self.spill_from(key, round - chores.moved.len(), chores, now);
+            if self.items == before {
+                break;
+            }
+        }
+    }
+
+    /// Moves the oldest requests of a lane. What was read back goes first and as a whole, so that
+    /// what is on disk is always one stretch of numbers of which nothing is in memory.
+    fn spill_from(&mut self, key: u64, most: usize, chores: &mut Chores, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        let first = lane.spooled.as_ref().map(|spooled| spooled.first);
+        let front = first.map_or(0, |first| lane.waiting.partition_point(|r| r.seq < first));
+        let (start, most) = if front > 0 {
+            let mut read_back = lane.waiting.iter().take(front);
+            let start = read_back
+                .rposition(|r| !can_leave(r))
+                .map_or(0, |at| at + 1);
+            (start, front - start)
+        } else {
+            (lane.waiting.iter().position(can_leave).unwrap_or(0), most)
+        };
+        let candidates = lane.waiting.iter().skip(start).take(most);
+        let end = start + candidates.take_while(|r| can_leave(r)).count();
+        let left: Vec<_> = lane.waiting.drain(start..end).collect();
+        for request in &left {
+            lane.moves(request);
+        }
+        for mut request in left {
+            self.items = self.items.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(request.charged);
+            self.keep.out += 1;
+            if let Some(receipt) = request.receipt.take()
+                && Arc::strong_count(&receipt) > 1
+            {
+                self.keep.receipts.insert(request.number, (key, receipt));
+            }
+            if request.row.is_none() {
+                self.keep.transit.0 += 1;
+                self.keep.transit.1 += request.charged;
+                chores.moved.push(request);
+            }
+        }
+        self.reindex(key, now);
+    }
+
+    /// Moved requests have reached the disk: the first `written` of them.
+    pub(in crate::core) fn moved(
+        &mut self,
+        rows: &[Row],
+        charged: usize,
+        written: usize,
+        now: Instant,
+    ) {
+        self.keep.transit.0 = self.keep.transit.0.saturating_sub(rows.len());
+        self.keep.transit.1 = self.keep.transit.1.saturating_sub(charged);
+        for row in rows.iter().skip(written) {
+            let key = row.lane.unsigned_abs();
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                lane.came_back(1);
+                self.gone_from_disk(row.id.unsigned_abs(), DropReason::QueueFull);
+                self.reindex(key, now);
+            }
+        }
+    }
+
+    /// The session of a lane will never exist: what it has on disk is given up.
+    pub(super) fn bury_on_disk(&mut self, key: u64, count: u64, reason: DropReason, now: Instant) {
+        for _ in 0..count {
+            self.gone_from_disk(0, reason);
+        }
+        let error = DeliveryError::Dropped(reason);
+        self.keep.receipts.retain(|_, (lane, receipt)| {
+            let buried = *lane == key;
+            if buried {
+                receipt.settle(Outcome::Failed(error.clone()));
+            }
+            !buried
+        });
+        self.keep.lanes.push(key);
+        self.keep.due_soon(now);
+    }
+
+    /// A request that was only on disk is lost.
+    fn gone_from_disk(&mut self, number: u64, reason: DropReason) {
+        self.keep.out = self.keep.out.saturating_sub(1);
+        self.counters.pending = self.counters.pending.saturating_sub(1);
+        self.counters.drop_one(reason);
+        if let Some((_, receipt)) = self.keep.receipts.remove(&number) {
+            receipt.settle(Outcome::Failed(DeliveryError::Dropped(reason)));
+        }
+    }
+
+    /// Lanes whose next request is on disk, as far as they may go on now.
+    pub(super) fn collect_loads(&mut self, chores: &mut Chores) {
+        if self.on_disk.is_empty() {
+            return;
+        }
+        let open = match self.health.gate(Instant::now()) {
+            Gate::Open => LOADS,
+            // The probe is in memory already, unless nothing is.
+            Gate::Probe if self.ready.is_empty() => 1,
+            Gate::Probe | Gate::Closed => 0,
+        };
+        let loading = self.loading;
+        for key in self.on_disk.values().copied().collect::<Vec<_>>() {
+            if chores.loads.len() + loading >= open {
+                break;
+            }
+            let Some(spooled) = self
+                .lanes
+                .get_mut(&key)
+                .and_then(|lane| lane.spooled.as_mut())
+            else {
+                continue;
+            };
+            if !std::mem::replace(&mut spooled.loading, true) {
+                self.loading += 1;
+                chores.loads.push((key, (spooled.first, spooled.last)));
+            }
+        }
+    }
+
+    /// Rows of a lane have been read back, or could not be.
+    pub(in crate::core) fn loaded(&mut self, key: u64, rows: Option<Vec<Row>>, now: Instant) {
+        self.loading = self.loading.saturating_sub(1);
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        let whole = rows.as_ref().is_none_or(|rows| rows.len() < LOAD);
+        let session = Arc::clone(&lane.session);
+        let mut count = 0;
+        for row in rows.into_iter().flatten() {
+            let named = |lane| {
+                if lane == row_lane(&session) {
+                    Arc::clone(&session)
+                } else {
+                    Session::dead()
+                }
+            };
+            let mut request = row.revive(Home::Own, Arc::clone(&session), named);
+            request.idempotency_key = None;
+            request.lane = key;
+            request.charged = request.weight();
+            request.receipt = self
+                .keep
+                .receipts
+                .remove(&request.number)
+                .map(|(_, receipt)| receipt);
+            self.items += 1;
+            self.bytes += request.charged;
+            count += 1;
+            if let Some(spooled) = &mut lane.spooled {
+                spooled.first = request.seq + 1;
+            }
+            lane.put_back(request);
+        }
+        self.keep.out = self.keep.out.saturating_sub(count);
+        lane.came_back(count);
+        if let Some(spooled) = &mut lane.spooled {
+            spooled.loading = false;
+        }
+        // What should be there and is not: removed by hand, or the file is damaged.
+        let lost = if whole {
+            lane.spooled.take().map_or(0, |spooled| spooled.count)
+        } else {
+            0
+        };
+        for _ in 0..lost {
+            self.gone_from_disk(0, DropReason::QueueFull);
+        }
+        self.reindex(key, now);
+    }
+
+    /// The process ends: everything leaves memory. What is to be written is handed out; it counts
+    /// as pending until [`Queue::left`].
+    pub(in crate::core) fn evacuate(&mut self, now: Instant) -> Rest {
+        let mut requests = Vec::new();
+        for key in self.lanes.keys().copied().collect::<Vec<_>>() {
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
+            // Their thread did not give them back: they may still arrive, nobody will know.
+            for (seq, _) in std::mem::take(&mut lane.flying) {
+                self.items = self.items.saturating_sub(1);
+                self.give_up_flight(seq);
+            }
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
+            if !self.keep.is_on() && lane.creates && lane.session.is_pending() {
+                // With a spool a later process creates it, and what comes now may still follow.
+                lane.session.kill();
+            }
+            let on_disk = lane.spooled.take().map_or(0, |spooled| spooled.count);
+            self.keep.out = self.keep.out.saturating_sub(on_disk);
+            self.counters.pending = self.counters.pending.saturating_sub(on_disk);
+            self.counters.spooled += on_disk;
+            for request in std::mem::take(&mut lane.waiting) {
+                if let Some(request) = self.leave(request) {
+                    requests.push(request);
+                }
+            }
+        }
+        for (_, (_, receipt)) in self.keep.receipts.drain() {
+            receipt.settle(Outcome::Failed(DeliveryError::Spooled));
+        }
+        requests.sort_by_key(|request| request.seq);
+        self.keep.leaving = requests.len() as u64;
+        self.keep.unsaved.clear();
+        // Whatever comes now will not see another end: it is written at once.
+        self.keep.every = true;
+        self.rebuild(now);
+        let rest = Rest {
+            requests,
+            gone: std::mem::take(&mut self.keep.gone),
+            lanes: std::mem::take(&mut self.keep.lanes),
+        };
+        self.keep.closing =
+            self.keep.is_on() && (self.keep.mode == SpoolMode::Durable || !rest.is_empty());
+        rest
+    }
+
+    fn give_up_flight(&mut self, seq: u64) {
+        let saved = matches!(self.keep.flying.remove(&seq), Some(None));
+        if seq >= ADOPTED {
+            self.keep.adopted = self.keep.adopted.saturating_sub(1);
+            return;
+        }
+        self.counters.pending = self.counters.pending.saturating_sub(1);
+        if saved {
+            self.counters.spooled += 1;
+        } else {
+            self.counters.drop_one(DropReason::Exit);
+        }
+    }
+
+    /// One request leaves memory at the end; returned if it is to be written.
+    fn leave(&mut self, mut request: Request) -> Option<Request> {
+        if !self.keep.is_on() || !is_spoolable(&request) {
+            self.overflow(request, DropReason::Exit);
+            return None;
+        }
+        self.items = self.items.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(request.charged);
+        if let Some(receipt) = request.receipt.take() {
+            receipt.settle(Outcome::Failed(DeliveryError::Spooled));
+        }
+        match request.row.map(|row| row.home) {
+            None => return Some(request),
+            Some(Home::Own) => {
+                self.counters.pending = self.counters.pending.saturating_sub(1);
+                self.counters.spooled += 1;
+            }
+            // It stays in the file it came from.
+            Some(Home::Adopted(_)) => self.keep.adopted = self.keep.adopted.saturating_sub(1),
+        }
+        None
+    }
+
+    /// Requests that left at the end have been written, the first `written` of `count`.
+    pub(in crate::core) fn left(&mut self, count: u64, written: u64) {
+        let count = count.min(self.keep.leaving);
+        let written = written.min(count);
+        self.keep.leaving -= count;
+        self.counters.pending = self.counters.pending.saturating_sub(count);
+        self.counters.spooled += written;
+        for _ in written..count {
+            self.counters.drop_one(DropReason::Exit);
+        }
+    }
+
+    /// The last writing of this process is done.
+    pub(in crate::core) fn closed(&mut self) {
+        self.keep.closing = false;
+    }
+
+    /// Is something still on its way to disk because the process ends?
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.keep.leaving > 0 || self.keep.closing
+    }
+
+    /// Time is over for those.
+    pub(in crate::core) fn leave_behind(&mut self) {
+        self.left(self.keep.leaving, 0);
+        self.closed();
+    }
+}
+
+impl Rest {
+    /// Is there nothing to be done on disk?
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.gone.is_empty() && self.lanes.is_empty()
+    }
+}
+
+/// Can a request go to disk and come back? Not if its body needs the id of another session.
+fn can_leave(request: &Request) -> bool {
+    let own = |leader: &Arc<Session>| leader.key() == request.session.key();
+    is_spoolable(request) && request.body.waits_for().is_none_or(own)
+}
+
+fn row_lane(session: &Session) -> i64 {
+    crate::core::spool::row::signed(session.key())
+}

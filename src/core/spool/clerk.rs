@@ -1,0 +1,281 @@
+//! What the spool thread does: writes, reads and removes rows, and looks for files left behind.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::adopted::Adoption;
+use super::row::{Gone, Home, Row};
+use super::store::{self, Store, StoreError};
+use super::{Batch, Job, MAX_BYTES, Purpose, Task, place, thread};
+use crate::core::client::ClientState;
+use crate::core::notices::{Level, Notice};
+use crate::core::options::SpoolPlaces;
+use crate::core::process::Process;
+use crate::core::queue::LOAD;
+
+/// The files of this process and those it has adopted.
+#[derive(Debug)]
+pub(super) struct Clerk {
+    nonce: String,
+    rooms: Vec<Room>,
+    adoption: Adoption,
+    said: HashSet<String>,
+}
+
+/// Where the rows of clients with the same places go.
+#[derive(Debug)]
+struct Room {
+    places: SpoolPlaces,
+    own: Own,
+}
+
+#[derive(Debug)]
+enum Own {
+    /// Nothing has been written yet.
+    Unmade,
+    Open {
+        store: Box<Store>,
+        cap: u64,
+    },
+    /// It cannot be used.
+    Off,
+}
+
+impl Clerk {
+    pub(super) fn new(process: &Process) -> Self {
+        Self {
+            nonce: process.nonce().to_owned(),
+            rooms: Vec::new(),
+            adoption: Adoption::default(),
+            said: HashSet::new(),
+        }
+    }
+
+    pub(super) fn work(&mut self, jobs: Vec<Job>) {
+        for Job { client, task } in jobs {
+            if thread::is_tainted() {
+                let why = "this process was forked in the middle of a write of its parent";
+                self.refuse(&client, why);
+            }
+            match task {
+                Task::Write(batch) => self.write(&client, batch),
+                Task::Load(lane, range) => self.load(&client, lane, range),
+                Task::Adopt => self.adopt(&client),
+                Task::Rekey => self.rekey(&client),
+            }
+        }
+    }
+
+    /// The room of a client, made when first needed.
+    fn room(&mut self, client: &ClientState) -> usize {
+        let places = client.spool_places();
+        let known = self.rooms.iter().position(|room| room.places == *places);
+        known.unwrap_or_else(|| {
+            self.rooms.push(Room {
+                places: places.clone(),
+                own: Own::Unmade,
+            });
+            self.rooms.len() - 1
+        })
+    }
+
+    /// The spool of a client's room cannot be used: one line, and its clients do without.
+    fn refuse(&mut self, client: &ClientState, why: &str) {
+        let at = self.room(client);
+        if let Some(room) = self.rooms.get_mut(at)
+            && !matches!(room.own, Own::Off)
+        {
+            room.own = Own::Off;
+            self.say(client, &format!("the spool is off: {why}"));
+        }
+        client.queue().spool_is_off();
+    }
+
+    /// A line that is said once.
+    fn say(&mut self, client: &ClientState, text: &str) {
+        if self.said.insert(text.to_owned()) {
+            let notice = Notice::new(Level::Warning, text.to_owned());
+            client.process().notices().park(notice);
+        }
+    }
+
+    fn write(&mut self, client: &Arc<ClientState>, batch: Batch) {
+        let Batch {
+            purpose,
+            rows,
+            gone,
+            lanes,
+        } = batch;
+        let (own, adopted): (Vec<_>, Vec<_>) = gone
+            .into_iter()
+            .partition(|gone| gone.row.home == Home::Own);
+        let written = self.write_own(client, &rows, &own, &lanes);
+        self.settle(client, purpose, &rows, written);
+        let trouble = self.adoption.remove(&adopted);
+        self.complain(client, trouble);
+        if let Purpose::Exit { last: true } = purpose {
+            self.tidy();
+            client.queue().closed();
+        }
+    }
+
+    /// Writes to the file of this process; how many of the rows are on disk now.
+    fn write_own(
+        &mut self,
+        client: &ClientState,
+        rows: &[Row],
+        gone: &[Gone],
+        lanes: &[u64],
+    ) -> usize {
+        let at = self.room(client);
+        if !rows.is_empty()
+            && let Err(why) = self.open(at, client.process())
+        {
+            self.refuse(client, &why);
+            return 0;
+        }
+        let Some(Room {
+            own: Own::Open { store, cap },
+            ..
+        }) = self.rooms.get_mut(at)
+        else {
+            return 0;
+        };
+        match store.apply(&client.spool_stamp(), rows, gone, lanes, *cap) {
+            Ok(written) => {
+                if written < rows.len() {
+                    let text = format!(
+                        "the spool is at its limit of {} MiB: what it cannot take is kept in memory, or dropped",
+                        MAX_BYTES >> 20
+                    );
+                    self.say(client, &text);
+                }
+                written
+            }
+            Err(error) => {
+                self.refuse(client, &error.to_string());
+                0
+            }
+        }
+    }
+
+    /// Makes the file of this process in a room, unless it is there.
+    fn open(&mut self, at: usize, process: &Process) -> Result<(), String> {
+        let Some(room) = self.rooms.get_mut(at) else {
+            return Err("no place".to_owned());
+        };
+        match room.own {
+            Own::Open { .. } => return Ok(()),
+            Own::Off => return Err("it failed before".to_owned()),
+            Own::Unmade => {}
+        }
+        let folder = place::to_write(&room.places)?;
+        let path = folder.join(format!("{}-{at}.{}", self.nonce, store::SUFFIX));
+        let taken = place::bytes_in(&folder);
+        process.opens(&path);
+        let store = Store::create(&path).map_err(|error| error.to_string())?;
+        room.own = Own::Open {
+            store: Box::new(store),
+            cap: MAX_BYTES.saturating_sub(taken),
+        };
+        Ok(())
+    }
+
+    /// Tells the queue what has become of rows.
+    fn settle(&mut self, client: &ClientState, purpose: Purpose, rows: &[Row], written: usize) {
+        let mut queue = client.queue();
+        match purpose {
+            Purpose::Every(upto) => {
+                queue.unsaved(rows.get(written..).unwrap_or_default());
+                if let Some(upto) = upto {
+                    queue.saved(upto);
+                }
+            }
+            Purpose::Overflow(charged) => queue.moved(rows, charged, written, Instant::now()),
+            Purpose::Exit { .. } => queue.left(rows.len() as u64, written as u64),
+        }
+    }
+
+    /// Removes files in which nothing is left: the process ends.
+    fn tidy(&mut self) {
+        for room in &mut self.rooms {
+            if matches!(&room.own, Own::Open { store, .. } if store.rows() == 0)
+                && let Own::Open { store, .. } = std::mem::replace(&mut room.own, Own::Unmade)
+            {
+                store.close();
+            }
+        }
+    }
+
+    fn load(&mut self, client: &ClientState, lane: u64, range: (u64, u64)) {
+        let at = self.room(client);
+        let rows = match self.rooms.get(at) {
+            Some(Room {
+                own: Own::Open { store, .. },
+                ..
+            }) => store.of_lane(lane, range, LOAD),
+            _ => Ok(Vec::new()),
+        };
+        match rows {
+            Ok(rows) => client.queue().loaded(lane, Some(rows), Instant::now()),
+            Err(error) => {
+                self.refuse(client, &error.to_string());
+                client.queue().loaded(lane, None, Instant::now());
+            }
+        }
+    }
+
+    fn adopt(&mut self, client: &Arc<ClientState>) {
+        let (folders, wrong) = place::to_read(client.spool_places());
+        if let Some(why) = wrong {
+            self.refuse(client, &why);
+            return;
+        }
+        let (requests, more, trouble) = self.adoption.next(client, folders);
+        client.queue().adopt(requests, more, Instant::now());
+        self.complain(client, trouble);
+    }
+
+    fn complain(&mut self, client: &ClientState, trouble: Vec<String>) {
+        for text in trouble {
+            self.say(client, &text);
+        }
+    }
+
+    fn rekey(&mut self, client: &ClientState) {
+        let at = self.room(client);
+        if let Some(Room {
+            own: Own::Open { store, .. },
+            ..
+        }) = self.rooms.get(at)
+            && let Err(error) = store.rekey(&client.spool_stamp())
+        {
+            self.refuse(client, &error.to_string());
+        }
+    }
+}
+
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        for room in self.rooms.drain(..) {
+            if let Own::Open { store, .. } = room.own {
+                store.close();
+            }
+        }
+    }
+}
+
+/// Words for a file that cannot be used; a damaged one is set aside first.
+pub(super) fn in_words(error: &StoreError) -> String {
+    if let StoreError::Corrupt(path) = error {
+        store::set_aside(path);
+        let aside = PathBuf::from(format!("{}.{}", path.display(), store::ASIDE));
+        return format!(
+            "the spool file {error}; it is set aside as {}",
+            aside.display()
+        );
+    }
+    format!("the spool file {error}")
+}

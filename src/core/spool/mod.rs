@@ -1,0 +1,76 @@
+//! The spool: files that keep for a later process what this one cannot deliver.
+//!
+//! ```text
+//! queue ──chores──▶ delivery thread ──jobs──▶ spool thread ──▶ store (SQLite), owner, place
+//!   ▲                                             │
+//!   └───────── rows read back, marks ─────────────┘
+//! ```
+//! The queue decides what goes to disk and what comes back, and never waits for it. Only the spool
+//! thread reads and writes; callers and the delivery thread hand it jobs.
+
+mod adopted;
+mod clerk;
+pub mod inspect;
+mod owner;
+mod place;
+pub(in crate::core) mod row;
+mod store;
+#[cfg(test)]
+mod tests;
+pub(in crate::core) mod thread;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::row::{Gone, Row};
+pub use self::store::Group;
+pub(in crate::core) use self::store::Stamp;
+use super::client::ClientState;
+
+/// Bytes that all files of a folder may hold together.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// What is older is given up: nobody waits for it any more.
+const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Why rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::core) enum Purpose {
+    /// Every request is written; everything up to this mark is then safe.
+    Every(Option<u64>),
+    /// Memory is short. The bytes were counted against the queue's bound.
+    Overflow(usize),
+    /// The process ends, perhaps with these as its last rows.
+    Exit {
+        /// Nothing comes after them.
+        last: bool,
+    },
+}
+
+/// Changes of a client's rows that belong together.
+#[derive(Debug)]
+pub(in crate::core) struct Batch {
+    pub(in crate::core) purpose: Purpose,
+    pub(in crate::core) rows: Vec<Row>,
+    pub(in crate::core) gone: Vec<Gone>,
+    pub(in crate::core) lanes: Vec<u64>,
+}
+
+/// Something for the spool thread to do.
+#[derive(Debug)]
+pub(in crate::core) enum Task {
+    /// Write and remove rows.
+    Write(Batch),
+    /// Read a lane back, from one number to another.
+    Load(u64, (u64, u64)),
+    /// Find requests of dead processes.
+    Adopt,
+    /// The client's rows belong to another key.
+    Rekey,
+}
+
+/// A task of a client.
+#[derive(Debug)]
+pub(in crate::core) struct Job {
+    pub(in crate::core) client: Arc<ClientState>,
+    pub(in crate::core) task: Task,
+}

@@ -1,0 +1,1 @@
+//! Files, owners and adoption.

@@ -1,0 +1,151 @@
+//! The spool thread: started by the first job, gone when idle, parked for a fork.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Job;
+use super::clerk::Clerk;
+use crate::core::notices::{Level, Notice};
+use crate::core::process::Process;
+use crate::core::sync::lock;
+
+/// How long the thread waits for another job before it ends.
+const LINGER: Duration = Duration::from_millis(500);
+/// How long a fork waits for the thread to step aside.
+const PARK_PATIENCE: Duration = Duration::from_millis(5);
+/// How long to leave it at that when the system refuses a thread.
+const START_PAUSE: Duration = Duration::from_secs(1);
+
+/// Threads of this process that are inside SQLite.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+/// This process was forked while one was: locks of SQLite's own may be held for ever.
+static TAINTED: AtomicBool = AtomicBool::new(false);
+
+/// The spool thread of one process and its jobs.
+#[derive(Debug, Default)]
+pub(in crate::core) struct SpoolThread {
+    inbox: Mutex<Inbox>,
+    bell: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    jobs: VecDeque<Job>,
+    /// It has been asked to step aside, for a fork.
+    parking: bool,
+    running: bool,
+    thread: Option<JoinHandle<()>>,
+    refused: Option<Instant>,
+    /// The files, while no thread looks after them.
+    clerk: Option<Box<Clerk>>,
+}
+
+/// A process begins whose memory is a copy of another one's.
+pub(in crate::core) fn after_fork() {
+    if INSIDE.swap(0, Ordering::SeqCst) > 0 {
+        TAINTED.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Must SQLite not be used in this process?
+pub(super) fn is_tainted() -> bool {
+    TAINTED.load(Ordering::SeqCst)
+}
+
+impl SpoolThread {
+    /// Hands a job to the thread, which starts if it does not run.
+    pub(in crate::core) fn post(&self, process: &Arc<Process>, job: Job) {
+        let mut inbox = lock(&self.inbox);
+        inbox.jobs.push_back(job);
+        Self::start(&mut inbox, process);
+        drop(inbox);
+        self.bell.notify_one();
+    }
+
+    fn start(inbox: &mut Inbox, process: &Arc<Process>) {
+        let paused = inbox.refused.is_some_and(|at| at.elapsed() < START_PAUSE);
+        if inbox.running || inbox.parking || inbox.jobs.is_empty() || paused {
+            return;
+        }
+        let body = {
+            let process = Arc::clone(process);
+            move || process.spool.run(&process)
+        };
+        let builder = std::thread::Builder::new().name("sentrial-spool".to_owned());
+        match builder.spawn(body) {
+            Ok(thread) => {
+                inbox.running = true;
+                inbox.refused = None;
+                inbox.thread = Some(thread);
+            }
+            // The jobs wait; the next one tries again.
+            Err(_) => inbox.refused = Some(Instant::now()),
+        }
+    }
+
+    fn run(&self, process: &Arc<Process>) {
+        let clerk = lock(&self.inbox).clerk.take();
+        let mut clerk = clerk.unwrap_or_else(|| Box::new(Clerk::new(process)));
+        loop {
+            let mut inbox = self.wait(lock(&self.inbox));
+            if inbox.parking || inbox.jobs.is_empty() {
+                inbox.clerk = Some(clerk);
+                inbox.running = false;
+                return;
+            }
+            let jobs: Vec<_> = inbox.jobs.drain(..).collect();
+            drop(inbox);
+            INSIDE.fetch_add(1, Ordering::SeqCst);
+            let worked = catch_unwind(AssertUnwindSafe(|| clerk.work(jobs)));
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+            if worked.is_err() {
+                let text = "internal error in the spool thread; please report this";
+                process
+                    .notices
+                    .park(Notice::new(Level::Error, text.to_owned()));
+            }
+            process.signal.ring();
+            process.announce();
+        }
+    }
+
+    fn wait<'a>(&self, inbox: MutexGuard<'a, Inbox>) -> MutexGuard<'a, Inbox> {
+        let idle = |inbox: &mut Inbox| inbox.jobs.is_empty() && !inbox.parking;
+        let waited = self.bell.wait_timeout_while(inbox, LINGER, idle);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Before a fork: the thread steps aside between two groups of jobs, and its files with it.
+    /// Gives up after 5 ms; then the child does without a spool.
+    pub(in crate::core) fn park(&self) {
+        let deadline = Instant::now() + PARK_PATIENCE;
+        loop {
+            if let Ok(mut inbox) = self.inbox.try_lock() {
+                inbox.parking = true;
+                self.bell.notify_all();
+                if !inbox.running {
+                    if let Some(thread) = inbox.thread.take() {
+                        // It has nothing left to do but to end.
+                        let _ = thread.join();
+                    }
+                    return;
+                }
+            }
+            if Instant::now() >= deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+
+    /// After a fork, in the parent.
+    pub(in crate::core) fn resume(&self, process: &Arc<Process>) {
+        let mut inbox = lock(&self.inbox);
+        inbox.parking = false;
+        Self::start(&mut inbox, process);
+    }
+}

@@ -1,0 +1,61 @@
+"""Programs that die and programs that come after them, with one spool."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.process.scripts import Ran
+    from tests.support.collector import Collector
+
+#: Where `run_python` lets a program put its spool.
+HOME = "process-home"
+
+#: A program that records one session with ten events and ends by itself.
+RECORD = """
+client = SentrialClient(shutdown_timeout=0.3)
+interaction = client.begin("u", "chat", input="hello")
+for n in range(10):
+    call(interaction, f"t{n}")
+interaction.finish(output="bye")
+"""
+
+#: A program that sends one event of its own, and what it finds.
+NEXT = """
+client = SentrialClient()
+call(client, "next", "known")
+"""
+
+
+def spool_of(tmp_path: Path) -> Path:
+    return tmp_path / HOME / "state" / "sentrial" / "spool"
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.db")) if folder.exists() else []
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """Every row of every file, as a later process would find it."""
+    found: list[dict[str, Any]] = []
+    for file in files(folder):
+        with sqlite3.connect(file) as db:
+            db.row_factory = sqlite3.Row
+            found += map(dict, db.execute("SELECT * FROM requests ORDER BY id"))
+        db.close()
+    return found
+
+
+def tools(collector: Collector) -> list[str]:
+    return [event["toolName"] for event in collector.events("tool_call")]
+
+
+def check_ledger(ran: Ran) -> dict[str, Any]:
+    """Check that the ledger adds up; return it."""
+    stats = ran.stats
+    dropped = sum(stats["dropped"].values())
+    sent = stats["delivered"] + stats["pending"] + stats["spooled"]
+    assert stats["accepted"] == sent + dropped, stats
+    return stats
