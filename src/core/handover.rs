@@ -59,8 +59,8 @@ pub(super) fn do_chores(process: &Arc<Process>, client: &Arc<ClientState>, now: 
             lanes: Vec::new(),
         }));
     }
-    for (lane, range) in loads {
-        post(Task::Load(lane, range));
+    for part in loads {
+        post(Task::Load(part));
     }
     if adopt {
         post(Task::Adopt);

@@ -29,6 +29,7 @@ pub(super) enum Next {
 pub(super) struct Listed {
     pub(super) ready: Option<u64>,
     pub(super) oldest: Option<u64>,
+    pub(super) front: Option<u64>,
     pub(super) delayed: Option<Instant>,
     pub(super) held: bool,
     pub(super) waits: Option<u64>,
@@ -139,6 +140,12 @@ impl Lane {
         } else {
             Next::OnDisk(spooled.first)
         }
+    }
+
+    /// Requests that are on disk only.
+    #[cfg(test)]
+    pub(super) fn on_disk(&self) -> u64 {
+        self.spooled.as_ref().map_or(0, |spooled| spooled.count)
     }
 
     /// Notes a request that goes to disk.

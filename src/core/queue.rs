@@ -13,14 +13,13 @@ mod spill;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(in crate::core) use self::keep::Chores;
 use self::keep::Keep;
 use self::ready::Ready;
-pub(in crate::core) use self::spill::LOAD;
 use super::error::{DeliveryError, DropReason};
 use super::health::{Gate, Health, State, Totals};
 use super::lane::Lane;
@@ -69,7 +68,9 @@ pub struct Queue {
     pub(super) lanes: HashMap<u64, Lane>,
     by_id: HashMap<Arc<str>, u64>,
     ready: Ready,
-    oldest: BTreeMap<u64, u64>,
+    oldest: BTreeSet<(u64, u64)>,
+    /// Lanes with requests that wait in memory, by the number of the first.
+    fronts: BTreeSet<(u64, u64)>,
     delayed: BTreeSet<(Instant, u64)>,
     held: HashSet<u64>,
     waiting_for: HashMap<u64, Dependants>,
@@ -86,9 +87,7 @@ pub struct Queue {
     /// The oldest requests are being moved to disk.
     spilling: bool,
     /// Lanes whose next request is on disk, by its number.
-    on_disk: BTreeMap<u64, u64>,
-    /// Lanes that are being read back.
-    loading: usize,
+    on_disk: BTreeSet<(u64, u64)>,
     keep: Keep,
     /// The last request that met an outage; probes go on behind it, so that one request which
     /// breaks every connection cannot hold up the others for ever.
@@ -115,7 +114,8 @@ impl Queue {
             lanes: HashMap::new(),
             by_id: HashMap::new(),
             ready: Ready::default(),
-            oldest: BTreeMap::new(),
+            oldest: BTreeSet::new(),
+            fronts: BTreeSet::new(),
             delayed: BTreeSet::new(),
             held: HashSet::new(),
             waiting_for: HashMap::new(),
@@ -129,8 +129,7 @@ impl Queue {
             in_flight: 0,
             overflowing: false,
             spilling: false,
-            on_disk: BTreeMap::new(),
-            loading: 0,
+            on_disk: BTreeSet::new(),
             keep,
             cursor: 0,
             key_epoch: 0,

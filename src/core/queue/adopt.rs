@@ -19,7 +19,9 @@ impl Queue {
     /// Is it time to look for files of dead processes, or to read on in one? Not before the
     /// server has accepted something: what would be read could not go anywhere.
     pub(super) fn wants_adoption(&mut self, now: Instant) -> bool {
-        if !self.can_adopt() || self.health.state() != State::Up {
+        let room =
+            self.items <= self.limits.max_items / 2 && self.bytes <= self.limits.max_bytes / 2;
+        if !room || !self.can_adopt() || self.health.state() != State::Up {
             return false;
         }
         let wanted = match self.keep.backlog {

@@ -33,7 +33,8 @@ impl Queue {
         }
         while self.is_over() {
             // Lanes with nothing to give have their requests in flight, so they are few.
-            let oldest = self.oldest.values().take(self.limits.max_in_flight + 2);
+            let oldest = self.fronts.iter().map(|(_, key)| key);
+            let oldest = oldest.take(self.limits.max_in_flight + 2);
             let can_shed = |key: &u64| self.lanes.get(key).is_some_and(Lane::can_shed);
             let before = self.items;
             if let Some(key) = oldest.copied().find(can_shed) {
@@ -46,7 +47,7 @@ impl Queue {
     }
 
     fn is_over(&self) -> bool {
-        let (items, bytes) = self.keep.transit;
+        let (items, bytes) = self.keep.charged();
         self.items + items > self.limits.max_items || self.bytes + bytes > self.limits.max_bytes
     }
 

@@ -44,9 +44,7 @@ impl Queue {
     /// Is everything up to `mark` settled?
     #[must_use]
     pub fn is_settled(&self, mark: u64) -> bool {
-        self.oldest
-            .first_key_value()
-            .is_none_or(|(seq, _)| *seq > mark)
+        self.oldest.first().is_none_or(|(seq, _)| *seq > mark)
     }
 
     /// Bytes that wait or are in flight.

@@ -1,6 +1,6 @@
 //! Which lane can do what: the indexes over the lanes, kept up to date lane by lane.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ impl Queue {
         let next = lane.next(now, self.released, self.limits.session_concurrency);
         let wanted = Listed {
             oldest: lane.oldest(),
+            front: lane.waiting.front().map(|r| r.seq),
             ready: match next {
                 Next::Ready(seq) => Some(seq),
                 _ => None,
@@ -57,6 +58,7 @@ impl Queue {
         let was = std::mem::replace(&mut lane.listed, wanted);
         let now = &lane.listed;
         relist(&mut self.oldest, was.oldest, now.oldest, key);
+        relist(&mut self.fronts, was.front, now.front, key);
         relist(&mut self.on_disk, was.on_disk, now.on_disk, key);
         if was.ready != now.ready {
             if let Some(seq) = was.ready {
@@ -176,6 +178,7 @@ impl Queue {
     /// Makes every index anew from the lanes, trusting none of them.
     pub(super) fn rebuild(&mut self, now: Instant) {
         self.oldest.clear();
+        self.fronts.clear();
         self.ready.clear();
         self.delayed.clear();
         self.held.clear();
@@ -199,15 +202,15 @@ impl Dependants {
     }
 }
 
-/// Replaces one entry of an index from numbers to lanes.
-fn relist(index: &mut BTreeMap<u64, u64>, was: Option<u64>, now: Option<u64>, lane: u64) {
+/// Replaces one entry of an index of lanes by number.
+fn relist(index: &mut BTreeSet<(u64, u64)>, was: Option<u64>, now: Option<u64>, lane: u64) {
     if was == now {
         return;
     }
     if let Some(number) = was {
-        index.remove(&number);
+        index.remove(&(number, lane));
     }
     if let Some(number) = now {
-        index.insert(number, lane);
+        index.insert((number, lane));
     }
 }

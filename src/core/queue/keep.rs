@@ -9,7 +9,7 @@ use super::Queue;
 use crate::core::options::SpoolMode;
 use crate::core::receipt::Receipt;
 use crate::core::request::{Kind, Patience, Request};
-use crate::core::spool::row::{Gone, Home, Row, RowRef};
+use crate::core::spool::row::{Gone, Home, Room, Row, RowRef, Stretch};
 
 /// How long changes are collected before they are written together. With the time that a commit
 /// takes it stays below the 50 ms after which an event counts as safe in `durable`.
@@ -54,6 +54,8 @@ pub(super) struct Keep {
     pub(super) receipts: HashMap<u64, (u64, Arc<Receipt>)>,
     /// Requests only on disk that this process still sends.
     pub(super) out: u64,
+    /// Room that is reserved for what is being read back.
+    pub(super) reserved: Vec<(u64, Room)>,
     /// Requests on their way to disk, no longer in a lane but still in memory.
     pub(super) transit: (usize, usize),
     /// Requests on their way to disk because the process ends.
@@ -95,8 +97,8 @@ pub(in crate::core) struct Chores {
     pub(in crate::core) gone: Vec<Gone>,
     /// Lanes no longer needed.
     pub(in crate::core) lanes: Vec<u64>,
-    /// Lanes to be read back: which, from and to which number.
-    pub(in crate::core) loads: Vec<(u64, (u64, u64))>,
+    /// Parts of lanes to be read back.
+    pub(in crate::core) loads: Vec<Stretch>,
     /// Look for files of dead processes.
     pub(in crate::core) adopt: bool,
 }
@@ -115,6 +117,7 @@ impl Keep {
             lanes: Vec::new(),
             receipts: HashMap::new(),
             out: 0,
+            reserved: Vec::new(),
             transit: (0, 0),
             leaving: 0,
             closing: false,
@@ -128,6 +131,15 @@ impl Keep {
 
     pub(super) fn is_on(&self) -> bool {
         self.mode != SpoolMode::Off
+    }
+
+    /// What is in memory besides the lanes, or will be: requests and bytes.
+    pub(super) fn charged(&self) -> (usize, usize) {
+        self.reserved
+            .iter()
+            .fold(self.transit, |(items, bytes), (_, room)| {
+                (items + room.items, bytes + room.bytes)
+            })
     }
 
     pub(super) fn due_soon(&mut self, now: Instant) {
@@ -197,7 +209,7 @@ impl Queue {
             self.collect_unsaved(&mut chores, now);
         }
         self.collect_overflow(&mut chores, ROUND, now);
-        self.collect_loads(&mut chores);
+        self.collect_loads(&mut chores, now);
         chores.adopt = self.wants_adoption(now);
         let something = !chores.twins.is_empty()
             || !chores.flying.is_empty()
@@ -241,13 +253,13 @@ impl Queue {
     }
 
     /// Rows were not written: the file is at its cap. They stay in memory, as with `spill`.
-    pub(in crate::core) fn unsaved(&mut self, rows: &[Row]) {
+    pub(in crate::core) fn unsaved(&mut self, rows: &[Row], now: Instant) {
         for row in rows {
             let (lane, seq) = (row.lane.unsigned_abs(), row.seq.unsigned_abs());
             if let Some(request) = self.lanes.get_mut(&lane).and_then(|lane| lane.find(seq)) {
                 request.row = None;
-            } else if self.keep.flying.contains_key(&seq) {
-                self.keep.flying.remove(&seq);
+            } else if self.keep.flying.remove(&seq).is_none() {
+                self.not_on_disk(row, now);
             }
         }
     }

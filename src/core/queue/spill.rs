@@ -7,16 +7,20 @@ use super::Queue;
 use super::keep::{ADOPTED, Chores, Rest, is_spoolable};
 use crate::core::error::{DeliveryError, DropReason};
 use crate::core::health::Gate;
+use crate::core::lane::Lane;
 use crate::core::options::SpoolMode;
 use crate::core::receipt::Outcome;
-use crate::core::request::Request;
+use crate::core::request::{Kind, Request};
 use crate::core::session::Session;
-use crate::core::spool::row::{Home, Row};
+use crate::core::spool::row::{Home, Read, Room, Row, Stretch};
 
 /// Lanes read back at the same time.
 const LOADS: usize = 16;
-/// Requests of one lane that are read back at once.
-pub(in crate::core) const LOAD: usize = 64;
+/// What is read back of one lane at once.
+const LOAD: Room = Room {
+    items: 64,
+    bytes: 256 * 1024,
+};
 
 impl Queue {
     /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
@@ -35,11 +39,14 @@ impl Queue {
                 self.spilling = false;
                 break;
             }
-            let candidates = self.oldest.range(..ADOPTED).map(|(_, key)| *key);
+            let candidates = self.fronts.range(..(ADOPTED, 0)).map(|(_, key)| *key);
             let mut candidates = candidates.take(self.limits.max_in_flight + 2);
             let can_spill = |key: &u64| {
-                let lane = self.lanes.get(key);
-                lane.is_some_and(|lane| lane.waiting.iter().any(can_leave))
+                self.lanes.get(key).is_some_and(|lane| {
+                    // Not from a lane that is being read: its stretch of numbers must stay.
+                    let reading = lane.spooled.as_ref().is_some_and(|s| s.loading);
+                    !reading && lane.waiting.iter().any(can_leave)
+                })
             };
             let Some(key) = candidates.find(can_spill) else {
                 break;
@@ -104,82 +111,125 @@ impl Queue {
         self.keep.transit.0 = self.keep.transit.0.saturating_sub(rows.len());
         self.keep.transit.1 = self.keep.transit.1.saturating_sub(charged);
         for row in rows.iter().skip(written) {
-            let key = row.lane.unsigned_abs();
-            if let Some(lane) = self.lanes.get_mut(&key) {
-                lane.came_back(1);
-                self.gone_from_disk(row.id.unsigned_abs(), DropReason::QueueFull);
-                self.reindex(key, now);
-            }
+            self.not_on_disk(row, now);
         }
+    }
+
+    /// A request that was to be on disk only could not be written.
+    pub(super) fn not_on_disk(&mut self, row: &Row, now: Instant) {
+        let (key, seq) = (row.lane.unsigned_abs(), row.seq.unsigned_abs());
+        let there = |lane: &&mut Lane| {
+            let spooled = lane.spooled.as_ref();
+            spooled.is_some_and(|s| (s.first..=s.last).contains(&seq))
+        };
+        let Some(lane) = self.lanes.get_mut(&key).filter(there) else {
+            // Given up, or counted as left behind, meanwhile.
+            return;
+        };
+        lane.came_back(1);
+        let session = Arc::clone(&lane.session);
+        if let Some((_, receipt)) = self.keep.receipts.remove(&row.id.unsigned_abs()) {
+            receipt.settle(Outcome::Failed(DeliveryError::Dropped(
+                DropReason::QueueFull,
+            )));
+        }
+        self.lost_on_disk(1, DropReason::QueueFull);
+        if row.kind == Kind::Create {
+            // Nobody will learn its id any more.
+            self.bury(&session, DropReason::QueueFull, None, now);
+        }
+        self.reindex(key, now);
     }
 
     /// The session of a lane will never exist: what it has on disk is given up.
     pub(super) fn bury_on_disk(&mut self, key: u64, count: u64, reason: DropReason, now: Instant) {
-        for _ in 0..count {
-            self.gone_from_disk(0, reason);
-        }
-        let error = DeliveryError::Dropped(reason);
-        self.keep.receipts.retain(|_, (lane, receipt)| {
-            let buried = *lane == key;
-            if buried {
-                receipt.settle(Outcome::Failed(error.clone()));
-            }
-            !buried
-        });
+        self.all_lost(key, count, reason);
         self.keep.lanes.push(key);
         self.keep.due_soon(now);
     }
 
-    /// A request that was only on disk is lost.
-    fn gone_from_disk(&mut self, number: u64, reason: DropReason) {
-        self.keep.out = self.keep.out.saturating_sub(1);
-        self.counters.pending = self.counters.pending.saturating_sub(1);
-        self.counters.drop_one(reason);
-        if let Some((_, receipt)) = self.keep.receipts.remove(&number) {
-            receipt.settle(Outcome::Failed(DeliveryError::Dropped(reason)));
+    /// Everything that a lane had on disk is lost.
+    fn all_lost(&mut self, key: u64, count: u64, reason: DropReason) {
+        self.lost_on_disk(count, reason);
+        let error = DeliveryError::Dropped(reason);
+        self.keep.receipts.retain(|_, (lane, receipt)| {
+            let lost = *lane == key;
+            if lost {
+                receipt.settle(Outcome::Failed(error.clone()));
+            }
+            !lost
+        });
+    }
+
+    fn lost_on_disk(&mut self, count: u64, reason: DropReason) {
+        self.keep.out = self.keep.out.saturating_sub(count);
+        self.counters.pending = self.counters.pending.saturating_sub(count);
+        for _ in 0..count {
+            self.counters.drop_one(reason);
         }
     }
 
     /// Lanes whose next request is on disk, as far as they may go on now.
-    pub(super) fn collect_loads(&mut self, chores: &mut Chores) {
+    pub(super) fn collect_loads(&mut self, chores: &mut Chores, now: Instant) {
         if self.on_disk.is_empty() {
             return;
         }
-        let open = match self.health.gate(Instant::now()) {
+        let open = match self.health.gate(now) {
             Gate::Open => LOADS,
             // The probe is in memory already, unless nothing is.
             Gate::Probe if self.ready.is_empty() => 1,
             Gate::Probe | Gate::Closed => 0,
         };
-        let loading = self.loading;
-        for key in self.on_disk.values().copied().collect::<Vec<_>>() {
-            if chores.loads.len() + loading >= open {
+        for key in self.on_disk.iter().map(|(_, key)| *key).collect::<Vec<_>>() {
+            if self.keep.reserved.len() >= open {
                 break;
             }
-            let Some(spooled) = self
+            let Some(room) = self.room_for_load() else {
+                break;
+            };
+            let spooled = self
                 .lanes
                 .get_mut(&key)
-                .and_then(|lane| lane.spooled.as_mut())
-            else {
+                .and_then(|lane| lane.spooled.as_mut());
+            let Some(spooled) = spooled.filter(|spooled| !spooled.loading) else {
                 continue;
             };
-            if !std::mem::replace(&mut spooled.loading, true) {
-                self.loading += 1;
-                chores.loads.push((key, (spooled.first, spooled.last)));
-            }
+            spooled.loading = true;
+            self.keep.reserved.push((key, room));
+            chores.loads.push(Stretch {
+                lane: key,
+                first: spooled.first,
+                last: spooled.last,
+                room,
+            });
         }
     }
 
+    /// Room for one more part of a lane, if what is in memory leaves any.
+    fn room_for_load(&self) -> Option<Room> {
+        let (items, bytes) = self.keep.charged();
+        let (items, bytes) = (items + self.items, bytes + self.bytes);
+        let room = Room {
+            items: (self.limits.max_items.saturating_sub(items) / 2).min(LOAD.items),
+            bytes: (self.limits.max_bytes.saturating_sub(bytes) / 2).min(LOAD.bytes),
+        };
+        (room.items > 0 && room.bytes > 0).then_some(room)
+    }
+
     /// Rows of a lane have been read back, or could not be.
-    pub(in crate::core) fn loaded(&mut self, key: u64, rows: Option<Vec<Row>>, now: Instant) {
-        self.loading = self.loading.saturating_sub(1);
+    pub(in crate::core) fn loaded(&mut self, key: u64, read: Read, now: Instant) {
+        self.keep.reserved.retain(|(lane, _)| *lane != key);
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
-        let whole = rows.as_ref().is_none_or(|rows| rows.len() < LOAD);
+        if lane.spooled.as_ref().is_none_or(|spooled| !spooled.loading) {
+            // Given up or left behind meanwhile; the lane is another one.
+            return;
+        }
         let session = Arc::clone(&lane.session);
         let mut count = 0;
-        for row in rows.into_iter().flatten() {
+        let read_create = read.rows.iter().any(|row| row.kind == Kind::Create);
+        for row in read.rows {
             let named = |lane| {
                 if lane == row_lane(&session) {
                     Arc::clone(&session)
@@ -210,13 +260,11 @@ impl Queue {
             spooled.loading = false;
         }
         // What should be there and is not: removed by hand, or the file is damaged.
-        let lost = if whole {
-            lane.spooled.take().map_or(0, |spooled| spooled.count)
-        } else {
-            0
-        };
-        for _ in 0..lost {
-            self.gone_from_disk(0, DropReason::QueueFull);
+        if let Some(lost) = lane.spooled.take_if(|_| read.all) {
+            self.all_lost(key, lost.count, DropReason::QueueFull);
+            if lost.create && !read_create {
+                self.bury(&session, DropReason::QueueFull, None, now);
+            }
         }
         self.reindex(key, now);
     }

@@ -1,5 +1,6 @@
 //! The queue by itself, with a clock that the test moves.
 
+mod disk;
 mod model;
 mod retries;
 mod rules;

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use super::MAX_AGE;
 use super::clerk::in_words;
-use super::row::{Gone, Home, Row};
+use super::row::{Gone, Home, Room, Row};
 use super::store::{self, Stamp, Store, StoreError};
 use crate::core::client::ClientState;
 use crate::core::request::{Kind, Request};
 use crate::core::session::Session;
 
-/// Rows read at once.
-const CHUNK: usize = 1024;
+/// Read at once.
+const CHUNK: Room = Room {
+    items: 1024,
+    bytes: 8 * 1024 * 1024,
+};
 /// Files open at the same time: each takes four descriptors.
 const MAX_OPEN: usize = 16;
 
@@ -65,11 +68,11 @@ impl Adoption {
         loop {
             let mut failed = None;
             for file in self.files.iter_mut().filter(|file| file.is_for(&stamp)) {
-                if let Err(error) = file.read(CHUNK - requests.len(), &mut requests) {
+                if let Err(error) = file.read(&mut requests) {
                     failed = Some((file.number, error));
                     break;
                 }
-                if requests.len() >= CHUNK {
+                if requests.len() >= CHUNK.items || !file.read {
                     return (requests, true, trouble);
                 }
             }
@@ -232,10 +235,10 @@ impl Adopted {
     }
 
     /// Reads on; the requests come behind those read before.
-    fn read(&mut self, limit: usize, requests: &mut Vec<Request>) -> Result<(), StoreError> {
-        let rows = self.store.behind(&self.clients, self.after, limit)?;
-        self.read = rows.len() < limit;
-        for row in rows {
+    fn read(&mut self, requests: &mut Vec<Request>) -> Result<(), StoreError> {
+        let read = self.store.behind(&self.clients, self.after, CHUNK)?;
+        self.read = read.all;
+        for row in read.rows {
             self.after = row.id;
             self.outstanding += 1;
             let session = self.session_of(&row)?;

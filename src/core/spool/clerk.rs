@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::adopted::Adoption;
-use super::row::{Gone, Home, Row};
+use super::row::{Gone, Home, Read, Row, Stretch};
 use super::store::{self, Store, StoreError};
 use super::{Batch, Job, MAX_BYTES, Purpose, Task, place, thread};
 use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
 use crate::core::options::SpoolPlaces;
 use crate::core::process::Process;
-use crate::core::queue::LOAD;
 
 /// The files of this process and those it has adopted.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ impl Clerk {
             }
             match task {
                 Task::Write(batch) => self.write(&client, batch),
-                Task::Load(lane, range) => self.load(&client, lane, range),
+                Task::Load(part) => self.load(&client, part),
                 Task::Adopt => self.adopt(&client),
                 Task::Rekey => self.rekey(&client),
             }
@@ -188,7 +187,7 @@ impl Clerk {
         let mut queue = client.queue();
         match purpose {
             Purpose::Every(upto) => {
-                queue.unsaved(rows.get(written..).unwrap_or_default());
+                queue.unsaved(rows.get(written..).unwrap_or_default(), Instant::now());
                 if let Some(upto) = upto {
                     queue.saved(upto);
                 }
@@ -209,22 +208,20 @@ impl Clerk {
         }
     }
 
-    fn load(&mut self, client: &ClientState, lane: u64, range: (u64, u64)) {
+    fn load(&mut self, client: &ClientState, part: Stretch) {
         let at = self.room(client);
-        let rows = match self.rooms.get(at) {
+        let read = match self.rooms.get(at) {
             Some(Room {
                 own: Own::Open { store, .. },
                 ..
-            }) => store.of_lane(lane, range, LOAD),
-            _ => Ok(Vec::new()),
+            }) => store.of_lane(part),
+            _ => Ok(Read::nothing()),
         };
-        match rows {
-            Ok(rows) => client.queue().loaded(lane, Some(rows), Instant::now()),
-            Err(error) => {
-                self.refuse(client, &error.to_string());
-                client.queue().loaded(lane, None, Instant::now());
-            }
-        }
+        let read = read.unwrap_or_else(|error| {
+            self.refuse(client, &error.to_string());
+            Read::nothing()
+        });
+        client.queue().loaded(part.lane, read, Instant::now());
     }
 
     fn adopt(&mut self, client: &Arc<ClientState>) {

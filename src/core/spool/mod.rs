@@ -22,7 +22,7 @@ pub(in crate::core) mod thread;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::row::{Gone, Row};
+use self::row::{Gone, Row, Stretch};
 pub use self::store::Group;
 pub(in crate::core) use self::store::Stamp;
 use super::client::ClientState;
@@ -60,8 +60,8 @@ pub(in crate::core) struct Batch {
 pub(in crate::core) enum Task {
     /// Write and remove rows.
     Write(Batch),
-    /// Read a lane back, from one number to another.
-    Load(u64, (u64, u64)),
+    /// Read a part of a lane back.
+    Load(Stretch),
     /// Find requests of dead processes.
     Adopt,
     /// The client's rows belong to another key.

@@ -129,6 +129,47 @@ impl Row {
     }
 }
 
+/// Part of a lane that is on disk, to be read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::core) struct Stretch {
+    /// Whose requests.
+    pub(in crate::core) lane: u64,
+    /// None has a smaller number.
+    pub(in crate::core) first: u64,
+    /// None has a larger one.
+    pub(in crate::core) last: u64,
+    /// As many of them as there is room for.
+    pub(in crate::core) room: Room,
+}
+
+/// How much may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::core) struct Room {
+    /// Requests.
+    pub(in crate::core) items: usize,
+    /// Bytes, as they count in memory; one request may always be read.
+    pub(in crate::core) bytes: usize,
+}
+
+/// What was read, and whether it was all there is.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Read {
+    /// In call order.
+    pub(in crate::core) rows: Vec<Row>,
+    /// Nothing is left behind them.
+    pub(in crate::core) all: bool,
+}
+
+impl Read {
+    /// What there is where nothing can be read.
+    pub(in crate::core) fn nothing() -> Self {
+        Self {
+            rows: Vec::new(),
+            all: true,
+        }
+    }
+}
+
 /// The word for a kind in the file; a look at a session is never spooled.
 pub(super) fn word(kind: Kind) -> &'static str {
     match kind {

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::owner::Owner;
 use super::place::says;
-use super::row::{self, Gone, Row};
+use super::row::{self, Gone, Read, Room, Row, Stretch};
 
 /// How files of ours are called.
 pub(super) const SUFFIX: &str = "db";
@@ -267,22 +267,12 @@ impl Store {
             .map_err(|error| judge(&self.path, &error))
     }
 
-    /// Rows of a lane in call order, from one number to another.
-    pub(super) fn of_lane(
-        &self,
-        lane: u64,
-        range: (u64, u64),
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.query(
-            "SELECT * FROM requests WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4",
-            params![
-                row::signed(lane),
-                row::signed(range.0),
-                row::signed(range.1),
-                row::signed(limit as u64)
-            ],
-        )
+    /// Rows of a lane in call order, as many as there is room for.
+    pub(super) fn of_lane(&self, part: Stretch) -> Result<Read, StoreError> {
+        let sql = "SELECT * FROM requests WHERE lane = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq";
+        let (lane, first, last) = (part.lane, part.first, part.last);
+        let range = params![row::signed(lane), row::signed(first), row::signed(last)];
+        self.query(sql, range, part.room)
     }
 
     /// Rows of these clients behind row `after`, in call order.
@@ -290,21 +280,34 @@ impl Store {
         &self,
         clients: &[i64],
         after: i64,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+        room: Room,
+    ) -> Result<Read, StoreError> {
         let clients: Vec<_> = clients.iter().map(ToString::to_string).collect();
         let sql = format!(
-            "SELECT * FROM requests WHERE id > ?1 AND client IN ({}) ORDER BY id LIMIT ?2",
+            "SELECT * FROM requests WHERE id > ?1 AND client IN ({}) ORDER BY id",
             clients.join(",")
         );
-        self.query(&sql, params![after, row::signed(limit as u64)])
+        self.query(&sql, params![after], room)
     }
 
-    fn query(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Row>, StoreError> {
+    fn query(
+        &self,
+        sql: &str,
+        params: &[&dyn rusqlite::ToSql],
+        room: Room,
+    ) -> Result<Read, StoreError> {
         let work = || {
             let mut statement = self.db.prepare_cached(sql)?;
-            let rows = statement.query_map(params, read)?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+            let mut found = statement.query_map(params, read)?;
+            let (mut rows, mut bytes) = (Vec::new(), 0);
+            while rows.is_empty() || (rows.len() < room.items && bytes < room.bytes) {
+                let Some(row) = found.next().transpose()? else {
+                    return Ok(Read { rows, all: true });
+                };
+                bytes += usize::try_from(row.weight()).unwrap_or(usize::MAX);
+                rows.push(row);
+            }
+            Ok(Read { rows, all: false })
         };
         work().map_err(|error| judge(&self.path, &error))
     }

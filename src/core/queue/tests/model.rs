@@ -7,9 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::disk::{Disk, row};
 use super::{Bench, limits, refused, status, status_after};
+use crate::core::error::DeliveryError;
 use crate::core::health::State;
 use crate::core::lane::{Lane, Next};
+use crate::core::options::SpoolMode;
 use crate::core::queue::{Limits, Queue};
 use crate::core::receipt::{Outcome, Receipt};
 use crate::core::reply::{Answer, Failure, Reply};
@@ -18,18 +21,43 @@ use crate::core::session::Session;
 
 #[derive(Debug, Clone)]
 enum Op {
-    Begin { parent: Option<usize> },
-    Known { name: u8 },
-    Call { session: usize, kind: Kind },
-    Take { count: usize },
-    Settle { which: usize, act: Act },
-    Pass { millis: u64 },
+    Begin {
+        parent: Option<usize>,
+    },
+    Known {
+        name: u8,
+    },
+    Call {
+        session: usize,
+        kind: Kind,
+    },
+    Take {
+        count: usize,
+    },
+    Settle {
+        which: usize,
+        act: Act,
+    },
+    Pass {
+        millis: u64,
+    },
     Flush,
-    Withdraw { session: usize },
+    Withdraw {
+        session: usize,
+    },
     Rekey,
     Hurry,
-    Crash { lost: usize },
+    Crash {
+        lost: usize,
+    },
     Abandon,
+    /// The delivery thread does its chores.
+    Chores,
+    /// The spool thread does some work.
+    Disk {
+        tasks: usize,
+        full: bool,
+    },
 }
 
 /// What the server, or the net before it, does with one attempt.
@@ -66,6 +94,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Hurry),
         1 => (0..4_usize).prop_map(|lost| Op::Crash { lost }),
         1 => Just(Op::Abandon),
+        10 => Just(Op::Chores),
+        10 => (1..4_usize, proptest::bool::weighted(0.05)).prop_map(|(tasks, full)| Op::Disk { tasks, full }),
     ]
 }
 
@@ -87,17 +117,28 @@ fn act() -> impl Strategy<Value = Act> {
 fn any_limits() -> impl Strategy<Value = Limits> {
     let batch =
         proptest::option::weighted(0.3, (1..6_usize, (1..20_u64).prop_map(Duration::from_secs)));
-    (1..6_usize, 12..60_usize, 1..4_usize, batch, any::<bool>()).prop_map(
-        |(in_flight, items, concurrency, batch, immediate)| Limits {
-            max_bytes: 300 * items,
-            max_items: items,
-            max_in_flight: in_flight,
-            session_concurrency: concurrency,
-            immediate: immediate && batch.is_none(),
-            batch,
-            ..limits()
-        },
+    let spool =
+        proptest::sample::select(vec![SpoolMode::Off, SpoolMode::Spill, SpoolMode::Durable]);
+    (
+        1..6_usize,
+        12..60_usize,
+        1..4_usize,
+        batch,
+        any::<bool>(),
+        spool,
     )
+        .prop_map(
+            |(in_flight, items, concurrency, batch, immediate, spool)| Limits {
+                max_bytes: 300 * items,
+                max_items: items,
+                max_in_flight: in_flight,
+                session_concurrency: concurrency,
+                immediate: immediate && batch.is_none() && spool == SpoolMode::Off,
+                batch,
+                spool,
+                ..limits()
+            },
+        )
 }
 
 struct Call {
@@ -120,6 +161,9 @@ struct World {
     ids: HashMap<usize, String>,
     /// Grows whenever the client becomes healthy again.
     episode: u32,
+    disk: Disk,
+    /// The process has come to its end once; sessions left on disk are never named here.
+    abandoned: bool,
 }
 
 impl World {
@@ -132,6 +176,8 @@ impl World {
             done: Vec::new(),
             ids: HashMap::new(),
             episode: 0,
+            disk: Disk::default(),
+            abandoned: false,
         }
     }
 
@@ -200,9 +246,17 @@ impl World {
                 for (request, _) in &self.flying {
                     self.calls[number(request)].lost = true;
                 }
-                let now = self.bench.now;
-                let _ = self.bench.queue.evacuate(now);
-                self.bench.queue.leave_behind();
+                let rest = self.bench.queue.evacuate(now);
+                self.bench.queue.left(rest.requests.len() as u64, u64::MAX);
+                self.bench.queue.closed();
+                self.disk.leave(rest);
+                self.abandoned = self.queue().keep.is_on();
+            }
+            Op::Chores => self.disk.fetch(&mut self.bench.queue, now),
+            Op::Disk { tasks, full } => {
+                for _ in 0..tasks {
+                    self.disk.work(&mut self.bench.queue, full, now);
+                }
             }
         }
         if was != State::Up && self.queue().health().state() == State::Up {
@@ -239,6 +293,11 @@ impl World {
             "sent without an id"
         );
         let probe = (!healthy).then_some(self.episode);
+        let mut request = request;
+        if self.queue().must_save(&request) {
+            let row = row(&mut request);
+            self.bench.queue.in_flight_as(request.seq, row);
+        }
         self.flying.push((request, probe));
         true
     }
@@ -286,7 +345,13 @@ impl World {
             accepted,
             counters.delivered + counters.pending + counters.spooled + dropped
         );
-        assert_eq!(counters.pending, queue.items as u64);
+        let keep = &queue.keep;
+        assert_eq!(
+            counters.pending,
+            queue.items as u64 + keep.out + keep.leaving
+        );
+        let out: u64 = queue.lanes.values().map(Lane::on_disk).sum();
+        assert_eq!(keep.out, out);
         let (mut answered, mut failed) = (0, 0);
         for call in &self.calls {
             match call.receipt.outcome() {
@@ -295,7 +360,10 @@ impl World {
                 None => failed += u64::from(call.lost),
             }
         }
-        assert_eq!((answered, failed), (counters.delivered, dropped));
+        assert_eq!(
+            (answered, failed),
+            (counters.delivered, dropped + counters.spooled)
+        );
         assert!(queue.items <= queue.limits.max_items);
         assert!(queue.bytes <= queue.limits.max_bytes);
         assert_eq!(queue.in_flight, self.flying.len());
@@ -347,13 +415,40 @@ impl World {
             if self.queue().is_drained() {
                 break;
             }
+            let now = self.bench.now;
+            self.disk.fetch(&mut self.bench.queue, now);
+            let mut worked = false;
+            while self.disk.work(&mut self.bench.queue, false, now) {
+                worked = true;
+            }
+            if worked {
+                continue;
+            }
+            if self.abandoned {
+                self.check();
+                return;
+            }
             let at = self.queue().next_deadline();
             let at = at.unwrap_or_else(|| panic!("nothing will ever happen: {:?}", self.queue()));
             assert!(at > self.bench.now, "the thread would spin");
             self.bench.now = at;
         }
+        let later = self.bench.now + Duration::from_secs(1);
+        self.disk.fetch(&mut self.bench.queue, later);
+        while self.disk.work(&mut self.bench.queue, false, later) {}
         self.check();
         self.check_order();
+        for (number, call) in self.calls.iter().enumerate() {
+            let number = i64::try_from(number).expect("small") + 1;
+            let spooled = matches!(
+                call.receipt.outcome(),
+                Some(Outcome::Failed(DeliveryError::Spooled))
+            );
+            assert!(
+                call.lost || spooled || !self.disk.has(number),
+                "{number} is still on disk"
+            );
+        }
         let queue = self.queue();
         assert!(queue.is_drained());
         assert!(queue.is_settled(queue.mark()));
@@ -391,16 +486,17 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], ca
         all.sort_unstable();
         all
     };
-    let pairs = |index: &std::collections::BTreeMap<u64, u64>| -> Vec<(u64, u64)> {
-        index.iter().map(|(seq, key)| (*seq, *key)).collect()
-    };
+    let pairs = |index: &BTreeSet<(u64, u64)>| -> Vec<_> { index.iter().copied().collect() };
     assert_eq!(queue.ready.pairs(), listed(|lane| lane.listed.ready));
     assert_eq!(pairs(&queue.oldest), listed(|lane| lane.listed.oldest));
+    assert_eq!(pairs(&queue.fronts), listed(|lane| lane.listed.front));
+    assert_eq!(pairs(&queue.on_disk), listed(|lane| lane.listed.on_disk));
     for (key, lane) in &queue.lanes {
         assert!(!lane.is_idle());
         assert!(lane.waiting.iter().is_sorted_by_key(|r| r.seq));
         assert!(lane.waiting.iter().all(|r| r.lane == *key));
         assert_eq!(lane.listed.oldest, lane.oldest());
+        assert_eq!(lane.listed.front, lane.waiting.front().map(|r| r.seq));
         let mine = flying.iter().filter(|r| r.lane == *key);
         let mine: BTreeSet<_> = mine.map(|r| r.seq).collect();
         let known: BTreeSet<_> = lane.flying.iter().map(|(seq, _)| *seq).collect();
@@ -458,7 +554,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], ca
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_doubled_reordered_or_stuck(
