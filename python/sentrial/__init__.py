@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         ServerError,
     )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
+    from sentrial.signals import install_signal_flush
     from sentrial.types import EventType
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "get_session_context",
     "get_system_prompt",
     "get_variant_name",
+    "install_signal_flush",
     "is_experiment_mode",
     "set_session_context",
     "shutdown",
@@ -122,6 +124,7 @@ _LAZY = {
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
     "EventType": "sentrial.types",
+    "install_signal_flush": "sentrial.signals",
 }
 
 

@@ -41,6 +41,9 @@ __all__ = [
     "sessions_get",
     "sessions_list",
     "set_session_context",
+    "spool_flush",
+    "spool_purge",
+    "spool_status",
     "stats",
     "to_json",
 ]
@@ -401,6 +404,23 @@ class LocalServer:
     def start(self) -> None: ...
     def stop(self) -> None: ...
 
+class _SpoolGroup(TypedDict):
+    url: str
+    key: str
+    fingerprint: str
+    requests: int
+    bytes: int
+    age: float
+
+class _SpoolFile(TypedDict):
+    path: str
+    state: str
+    error: str | None
+    groups: list[_SpoolGroup]
+
+def spool_status(spool_dir: str | None = None) -> list[_SpoolFile]: ...
+def spool_purge(spool_dir: str | None = None, key: str | None = None) -> int: ...
+def spool_flush(client: SentrialClient, key: str | None, timeout: float) -> bool: ...
 def keys_create(db: str | os.PathLike[str], name: str, env: str = "live") -> _CreatedKey: ...
 def keys_list(db: str | os.PathLike[str]) -> list[_Key]: ...
 def keys_revoke(db: str | os.PathLike[str], name_or_id: str) -> _Key: ...

@@ -152,11 +152,13 @@ impl Client {
         self.key.load().is_some() || self.settings.url.is_loopback()
     }
 
-    /// Sends, besides its own, what dead processes have recorded with another key: one whose end,
-    /// as shown in messages, is `end`. Looks for it at once.
-    pub fn inherit(&self, end: &str) {
+    /// Looks at once for what dead processes have left; sends also what they have recorded with
+    /// another key: one whose end, as shown in messages, is `end`.
+    pub fn inherit(&self, end: Option<&str>) {
         let state = self.state();
-        state.inherits.store(Some(Arc::new(end.to_owned())));
+        state
+            .inherits
+            .store(end.map(|end| Arc::new(end.to_owned())));
         state.ensure_registered();
         state.queue().adopt_now();
         state.process.ensure_running();

@@ -28,6 +28,7 @@ mod record;
 mod server;
 mod sessions;
 mod settings;
+mod spool;
 mod state;
 mod stats;
 mod track;
@@ -61,6 +62,9 @@ mod core_module {
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
     };
+
+    #[pymodule_export]
+    use super::spool::{spool_flush, spool_purge, spool_status};
 
     /// Version of the package.
     #[pymodule_export]

@@ -27,7 +27,9 @@ impl Default for SpoolPlaces {
 }
 
 impl SpoolPlaces {
-    pub(super) fn resolve(chosen: Option<String>, env: &Environment<'_>) -> Self {
+    /// Puts the argument and the environment together.
+    #[must_use]
+    pub fn resolve(chosen: Option<String>, env: &Environment<'_>) -> Self {
         let absolute = |name: &str| {
             let path = env.var(name).map(PathBuf::from);
             // The XDG rules: a relative path is to be ignored.
