@@ -56,6 +56,8 @@ pub struct Process {
     changed: Condvar,
     waiters: AtomicUsize,
     last_success: AtomicU64,
+    /// Everything is being written because the process ends.
+    saving: AtomicBool,
     #[cfg(test)]
     pub(super) sabotage: AtomicBool,
 }
@@ -116,6 +118,7 @@ impl Process {
             changed: Condvar::new(),
             waiters: AtomicUsize::new(0),
             last_success: AtomicU64::new(0),
+            saving: AtomicBool::new(false),
             #[cfg(test)]
             sabotage: AtomicBool::new(false),
         }
@@ -250,6 +253,22 @@ impl Process {
         self.with_clients(|clients| {
             for client in clients.iter() {
                 client.queue().hurry(now);
+            }
+        });
+        self.signal.ring();
+    }
+
+    /// Has nothing been delivered for a quarter of the time that the end of the process waits for
+    /// the next answer? Then everything is written to disk meanwhile.
+    pub fn save_if_quiet(&self, started: Instant, quiet: Duration) {
+        let since = self.last_success().map_or(started, |at| at.max(started));
+        if since.elapsed() < quiet / 4 || self.saving.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let now = Instant::now();
+        self.with_clients(|clients| {
+            for client in clients.iter() {
+                client.queue().save_all(now);
             }
         });
         self.signal.ring();

@@ -269,11 +269,9 @@ pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
     process.hurry();
     let started = Instant::now();
     let until = || {
-        Some(
-            process
-                .exit_patience()
-                .deadline(started, process.last_success()),
-        )
+        let patience = process.exit_patience();
+        process.save_if_quiet(started, patience.quiet);
+        Some(patience.deadline(started, process.last_success()))
     };
     wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
     let before = process.counters();

@@ -222,7 +222,7 @@ def test_a_second_overflow_is_a_line_of_its_own(
 
 
 def test_the_bound_holds_in_bytes_without_batching(refusing: str) -> None:
-    client = client_of(refusing)
+    client = client_of(refusing, spool="off")
     big = "x" * 300_000
     for n in range(260):
         client.track_tool_call(f"s{n}", "t", {"big": big}, None)

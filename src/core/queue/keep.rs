@@ -196,6 +196,19 @@ impl Queue {
         }
     }
 
+    /// The process is about to end and little is being delivered: everything is written while
+    /// there is still time.
+    pub(in crate::core) fn save_all(&mut self, now: Instant) {
+        if !self.keep.is_on() || std::mem::replace(&mut self.keep.every, true) {
+            return;
+        }
+        let waiting = self.lanes.values().flat_map(|lane| &lane.waiting);
+        let unsaved = waiting.filter(|request| request.row.is_none());
+        let unsaved = unsaved.map(|request| (request.lane, request.seq));
+        self.keep.unsaved.extend(unsaved);
+        self.keep.due = Some(now);
+    }
+
     /// What is to be done about the spool now, if anything.
     pub(in crate::core) fn chores(&mut self, now: Instant) -> Option<Chores> {
         if !self.keep.is_on() {

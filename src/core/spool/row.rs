@@ -202,5 +202,6 @@ pub(in crate::core) fn signed(number: u64) -> i64 {
 /// Microseconds since 1970.
 pub(in crate::core) fn micros(at: SystemTime) -> i64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    // Rounded, as the header is that is made from it.
+    i64::try_from((since.as_nanos() + 500) / 1000).unwrap_or(i64::MAX)
 }

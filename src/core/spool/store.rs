@@ -117,10 +117,7 @@ impl Store {
             .open(path);
         let store = file.map_err(|error| system(&error)).and_then(|_| {
             let db = connect(path)?;
-            db.execute_batch(SCHEMA)
-                .and_then(|()| db.pragma_update(None, "application_id", APPLICATION))
-                .and_then(|()| db.pragma_update(None, "user_version", VERSION))
-                .map_err(|error| judge(path, &error))?;
+            set_up(&db).map_err(|error| judge(path, &error))?;
             Ok(db)
         });
         match store {
@@ -159,7 +156,12 @@ impl Store {
             }
         }
         let db = connect(path)?;
-        check_version(&db, path)?;
+        if !check_version(&db, path)? {
+            drop(db);
+            remove_files(path);
+            owner.remove();
+            return Ok(None);
+        }
         let mut store = Self {
             db,
             path: path.to_owned(),
@@ -365,7 +367,9 @@ impl Store {
 /// What is in the file of somebody else, alive or not.
 pub(super) fn peek(path: &Path) -> Result<Vec<Group>, StoreError> {
     let db = connect(path)?;
-    check_version(&db, path)?;
+    if !check_version(&db, path)? {
+        return Ok(Vec::new());
+    }
     groups(&db).map_err(|error| judge(path, &error))
 }
 
@@ -420,16 +424,34 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     open().map_err(|error: rusqlite::Error| judge(path, &error))
 }
 
-fn check_version(db: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Makes the tables, all at once: whoever dies meanwhile leaves an empty file.
+fn set_up(db: &Connection) -> rusqlite::Result<()> {
+    let tx = db.unchecked_transaction()?;
+    tx.execute_batch(SCHEMA)?;
+    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()
+}
+
+/// Is this a file of ours? False if its process died before it could put anything in.
+fn check_version(db: &Connection, path: &Path) -> Result<bool, StoreError> {
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = pragma("application_id")
         .and_then(|application| Ok((application, pragma("user_version")?)))
         .map_err(|error| judge(path, &error))?;
     match (application, version) {
-        (APPLICATION, VERSION) => Ok(()),
+        (APPLICATION, VERSION) => Ok(true),
+        (0, 0) if is_blank(db) => Ok(false),
         (APPLICATION, version) if version > VERSION => Err(StoreError::Newer(path.to_owned())),
         _ => Err(StoreError::Corrupt(path.to_owned())),
     }
+}
+
+fn is_blank(db: &Connection) -> bool {
+    let tables = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    tables.is_ok_and(|tables| tables == 0)
 }
 
 fn judge(path: &Path, error: &rusqlite::Error) -> StoreError {
