@@ -115,7 +115,9 @@ impl Store {
             .create_new(true)
             .mode(0o600)
             .open(path);
-        let store = file.map_err(|error| system(&error)).and_then(|_| {
+        let store = file.map_err(|error| system(&error)).and_then(|file| {
+            // Closed before SQLite opens it: closing it later would end SQLite's locks.
+            drop(file);
             let db = connect(path)?;
             set_up(&db).map_err(|error| judge(path, &error))?;
             Ok(db)
