@@ -27,7 +27,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+.PHONY: help demo test test-deaths conformance bench fmt lint wheel clean test-all-pythons prerequisites \
 	check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -66,6 +66,10 @@ check-types: $(VENV)/.dev
 test-python: $(VENV)/.dev
 	@echo '==> pytest on the installed wheel'
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-deaths: $(VENV)/.dev ## the whole table of ways to die (docs/spool.md); takes several minutes
+	@echo '==> every way to die, at every kind of server, with either spool'
+	$(PY) -m pytest tests/process/test_ways_to_die.py -m 'deaths or not deaths' $(PYTEST_ARGS)
 
 conformance: $(VENV)/.installed ## compare the traffic with the recordings in ORACLE, if they are there
 	@if [ -f '$(ORACLE)/compare.py' ]; then \

@@ -9,7 +9,13 @@ import sys
 from sentrial import _core
 
 
+#: The exit hook has begun.
+ending = False
+
+
 def _at_exit() -> None:
+    global ending  # noqa: PLW0603
+    ending = True
     _core.at_exit()
 
 

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
+from sentrial import _lifecycle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+
 _ON = ("1", "true", "yes", "on")
+_WARNING = 30
 
-_logger = logging.getLogger("sentrial")
+_ready: list[Logger] = []
 
 
-def _show_debug_lines() -> None:
+def _logger() -> Logger:
+    if not _ready:
+        import logging
+
+        logger = logging.getLogger("sentrial")
+        _show_debug_lines(logger)
+        _ready.append(logger)
+    return _ready[0]
+
+
+def _show_debug_lines(logger: Logger) -> None:
     """`SENTRIAL_DEBUG`: everything is logged, to stderr unless the program has its own handler."""
+    import logging
+
     if os.environ.get("SENTRIAL_DEBUG", "").strip().lower() not in _ON:
         return
-    _logger.setLevel(logging.DEBUG)
-    if not _logger.hasHandlers():
+    logger.setLevel(logging.DEBUG)
+    if not logger.hasHandlers():
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        _logger.addHandler(handler)
-
-
-_show_debug_lines()
+        logger.addHandler(handler)
 
 
 def emit(lines: list[tuple[int, str]]) -> None:
     """Log lines of (level, text)."""
+    if _lifecycle.ending and "logging" not in sys.modules:
+        # Importing logging now would change how the program ends: code that evaluates text makes
+        # the interpreter forget that it was interrupted, and exit with 1 instead of by SIGINT. A
+        # program that never loaded logging has no handlers either: this is what it would print.
+        text = "".join(f"{line}\n" for level, line in lines if level >= _WARNING)
+        if text and sys.stderr is not None:
+            sys.stderr.write(text)
+        return
+    logger = _logger()
     for level, text in lines:
-        _logger.log(level, "%s", text)
+        logger.log(level, "%s", text)
