@@ -13,7 +13,7 @@ use super::spool::{Batch, Job, Purpose, Task};
 /// Rows handed over at once at the end: enough to be quick, few enough to stop in time.
 const CHUNK: usize = 512;
 /// How long the end of the process waits for the delivery thread to give back what is in flight.
-const RECALL: Duration = Duration::from_millis(100);
+const RECALL: Duration = Duration::from_millis(200);
 
 /// Does what the queue wants from the spool; true if there is more to be done at once.
 pub(super) fn do_chores(process: &Arc<Process>, client: &Arc<ClientState>, now: Instant) -> bool {

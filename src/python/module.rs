@@ -257,7 +257,7 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 }
 
 /// How long the end of the process may take beyond its deadline to bring what is left to disk.
-const SPOOLING: Duration = Duration::from_millis(350);
+const SPOOLING: Duration = Duration::from_millis(400);
 
 /// The end of the process: one deadline for all clients; what is left goes to the spool, or is
 /// given up where there is none, with one line.

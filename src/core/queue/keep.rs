@@ -16,6 +16,8 @@ use crate::core::spool::row::{Gone, Home, Room, Row, RowRef, Stretch};
 const GROUP: Duration = Duration::from_millis(15);
 /// Requests in one round of chores: the queue is locked while they are collected.
 const ROUND: usize = 256;
+/// Bytes in one round: they are copied, and may have to be redacted.
+pub(super) const ROUND_BYTES: usize = 2 * 1024 * 1024;
 
 /// The first number of adopted requests. Behind all of this process: what is new goes first, and
 /// nobody who flushes waits for what others have left.
@@ -60,6 +62,8 @@ pub(super) struct Keep {
     pub(super) transit: (usize, usize),
     /// Requests on their way to disk because the process ends.
     pub(super) leaving: u64,
+    /// The spool thread has been asked for something.
+    pub(super) used: bool,
     /// The last writing of this process has been asked for.
     pub(super) closing: bool,
     pub(super) backlog: Backlog,
@@ -120,6 +124,7 @@ impl Keep {
             reserved: Vec::new(),
             transit: (0, 0),
             leaving: 0,
+            used: false,
             closing: false,
             backlog: Backlog::Unseen(None),
             eager: false,
@@ -232,6 +237,7 @@ impl Queue {
             || !chores.lanes.is_empty()
             || !chores.loads.is_empty()
             || chores.adopt;
+        self.keep.used |= something;
         something.then_some(chores)
     }
 
@@ -239,8 +245,13 @@ impl Queue {
         if self.keep.unsaved.is_empty() {
             return;
         }
-        let round = self.keep.unsaved.len().min(ROUND);
-        for (key, seq) in self.keep.unsaved.drain(..round).collect::<Vec<_>>() {
+        let (mut round, mut bytes) = (0, 0);
+        let unsaved = std::mem::take(&mut self.keep.unsaved);
+        for (key, seq) in unsaved.iter().copied().take(ROUND) {
+            if bytes >= ROUND_BYTES {
+                break;
+            }
+            round += 1;
             if let Some(row) = self.keep.flying.get_mut(&seq) {
                 chores.flying.extend(row.take());
             } else if let Some(request) = self.lanes.get_mut(&key).and_then(|lane| lane.find(seq))
@@ -248,9 +259,12 @@ impl Queue {
                 && is_spoolable(request)
             {
                 request.row = Some(RowRef::own(request.number));
+                bytes += request.charged;
                 chores.twins.push(request.twin());
             }
         }
+        self.keep.unsaved = unsaved;
+        self.keep.unsaved.drain(..round);
         let rest = self.keep.unsaved.iter().map(|(_, seq)| *seq).min();
         let upto = rest.map_or(self.next_seq, |seq| seq) - 1;
         if rest.is_some() {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Queue;
-use super::keep::{ADOPTED, Chores, Rest, is_spoolable};
+use super::keep::{ADOPTED, Chores, ROUND_BYTES, Rest, is_spoolable};
 use crate::core::error::{DeliveryError, DropReason};
 use crate::core::health::Gate;
 use crate::core::lane::Lane;
-use crate::core::options::SpoolMode;
 use crate::core::receipt::Outcome;
 use crate::core::request::{Kind, Request};
 use crate::core::session::Session;
@@ -34,7 +33,8 @@ impl Queue {
         if self.items > max_items / 4 * 3 || self.bytes > max_bytes / 4 * 3 {
             self.spilling = true;
         }
-        while self.spilling && chores.moved.len() < round {
+        let mut bytes = 0;
+        while self.spilling && chores.moved.len() < round && bytes < ROUND_BYTES {
             if self.items <= max_items / 2 && self.bytes <= max_bytes / 2 {
                 self.spilling = false;
                 break;
@@ -51,9 +51,10 @@ impl Queue {
             let Some(key) = candidates.find(can_spill) else {
                 break;
             };
-            let before = self.items;
+            let before = (self.items, self.bytes);
             self.spill_from(key, round - chores.moved.len(), chores, now);
-            if self.items == before {
+            bytes += before.1.saturating_sub(self.bytes);
+            if self.items == before.0 {
                 break;
             }
         }
@@ -76,8 +77,15 @@ impl Queue {
         } else {
             (lane.waiting.iter().position(can_leave).unwrap_or(0), most)
         };
+        // What was read back moves as a whole; of the rest, as much as fits into a round.
+        let mut room = if front > 0 { usize::MAX } else { ROUND_BYTES };
+        let fits = |request: &&Request| {
+            let fits = room > 0 && can_leave(request);
+            room = room.saturating_sub(request.charged);
+            fits
+        };
         let candidates = lane.waiting.iter().skip(start).take(most);
-        let end = start + candidates.take_while(|r| can_leave(r)).count();
+        let end = start + candidates.take_while(fits).count();
         let left: Vec<_> = lane.waiting.drain(start..end).collect();
         for request in &left {
             lane.moves(request);
@@ -313,8 +321,7 @@ impl Queue {
             gone: std::mem::take(&mut self.keep.gone),
             lanes: std::mem::take(&mut self.keep.lanes),
         };
-        self.keep.closing =
-            self.keep.is_on() && (self.keep.mode == SpoolMode::Durable || !rest.is_empty());
+        self.keep.closing = self.keep.is_on() && (self.keep.used || !rest.is_empty());
         rest
     }
 
