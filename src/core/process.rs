@@ -190,7 +190,7 @@ impl Process {
     /// their counts stay.
     pub(super) fn collect(&self, clients: &mut Vec<Arc<ClientState>>) {
         clients.retain(|client| {
-            let keep = Arc::strong_count(client) > 1 || !client.queue().is_drained();
+            let keep = Arc::strong_count(client) > 1 || !client.queue().is_done();
             if !keep {
                 lock(&self.retired).add(client.queue().counters());
             }

@@ -217,7 +217,7 @@ impl Desk {
                 .into_iter()
                 .flatten()
                 .min();
-            orphans |= orphan && queue.is_drained();
+            orphans |= orphan && queue.is_done();
         }
         self.round = round;
         if orphans {

@@ -35,6 +35,12 @@ impl Queue {
         self.items == 0 && self.keep.out == 0 && !self.has_backlog()
     }
 
+    /// Nothing is left to do, on disk either: the queue can be let go of.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.is_drained() && self.keep.is_tidy()
+    }
+
     /// Number of the newest request; the mark a flush waits for.
     #[must_use]
     pub fn mark(&self) -> u64 {

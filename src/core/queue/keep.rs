@@ -147,6 +147,11 @@ impl Keep {
             })
     }
 
+    /// Has everything been handed to the spool thread?
+    pub(super) fn is_tidy(&self) -> bool {
+        self.gone.is_empty() && self.lanes.is_empty() && self.leaving == 0
+    }
+
     pub(super) fn due_soon(&mut self, now: Instant) {
         self.due.get_or_insert(now + GROUP);
     }
