@@ -122,12 +122,12 @@ impl Desk {
                 self.last_event = now;
             }
             let deadline = self.dispatch(process, now);
-            if process.signal.leaves() {
+            if process.signal.is_asked() {
                 // Not before a turn of I/O: a program that forks all the time must not keep
                 // delivery from ever getting on.
                 tokio::task::yield_now().await;
                 self.settle(process);
-                if process.signal.still_leaves() {
+                if process.signal.leaves() {
                     return;
                 }
             }
