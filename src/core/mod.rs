@@ -16,6 +16,7 @@ pub mod pricing;
 pub mod process;
 pub mod queue;
 pub mod receipt;
+pub mod redact;
 pub mod reply;
 pub mod request;
 pub mod retry;
