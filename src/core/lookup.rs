@@ -108,7 +108,11 @@ impl Queue {
         let (error, status, retry_after) = match reply {
             Reply::Answer(answer) => {
                 let error = at.error(answer);
-                (DeliveryError::from(error), answer.status, answer.retry_after)
+                (
+                    DeliveryError::from(error),
+                    answer.status,
+                    answer.retry_after,
+                )
             }
             Reply::Failed(failure) => {
                 let message = at.scrubbed(failure.message());
