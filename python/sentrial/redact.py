@@ -217,7 +217,7 @@ def _compilable(pattern: Any) -> str:
 
     if not isinstance(pattern, str):
         message = f"is of type {type(pattern).__name__}; pass text"
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004  one kind of error for all settings
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -247,48 +247,50 @@ def _from_mapping(mapping: Mapping[str, Any]) -> PiiConfig:
     values.update({_snake(str(name)): value for name, value in mapping.items()})
     builtin = values.get("builtin_patterns")
     if isinstance(builtin, Mapping):
-        switches = {_snake(str(name)): on for name, on in builtin.items()}
-        values["builtin_patterns"] = _made_of(PiiBuiltinPatterns, switches, "builtin_patterns")
+        values["builtin_patterns"] = _made_of(PiiBuiltinPatterns, builtin, "builtin_patterns.")
     custom = values.get("custom_patterns")
     if isinstance(custom, (list, tuple)):
         values["custom_patterns"] = [
-            _made_of(PiiCustomPattern, entry, f"custom_patterns[{at}]")
+            _made_of(PiiCustomPattern, entry, f"custom_patterns[{at}] ")
             if isinstance(entry, Mapping)
             else entry
             for at, entry in enumerate(custom)
         ]
-    made: PiiConfig = _made_of(PiiConfig, values, None)
+    made: PiiConfig = _made_of(PiiConfig, values, "")
     return made
 
 
-def _made_of(made: Any, values: Mapping[str, Any], what: Optional[str]) -> Any:
+def _made_of(made: Any, values: Mapping[Any, Any], what: str) -> Any:
+    names = {_snake(str(name)): value for name, value in values.items()}
+    known = {*made.__dataclass_fields__, *made.__init__.__annotations__} - {"return"}
+    unknown = names.keys() - known
+    if unknown:
+        message = f"{what}{min(unknown)} is unknown; known are {', '.join(sorted(known))}"
+        raise ValueError(message)
     try:
-        return made(**values)
-    except TypeError as error:
-        message = str(error).replace("__init__()", "").replace(". ", " ").replace(f"{made.__name__}.", made.__name__)
-        raise ValueError(f"{what}: {message}" if what else message) from None
+        return made(**names)
+    except TypeError:
+        message = f"{what}is incomplete; pass {', '.join(sorted(known))}"
+        raise ValueError(message) from None
 
 
 def _from_server(config: Mapping[str, Any]) -> PiiConfig:
     """Show what the server sent as a configuration; what it does not know is left out."""
 
-    def known(made: Any, entry: Any) -> Any:
-        if not isinstance(entry, Mapping):
-            return None
-        names = made.__dataclass_fields__
-        values = {_snake(str(name)): value for name, value in entry.items()}
-        return {name: value for name, value in values.items() if name in names}
+    def known(entry: Any, made: Any = PiiCustomPattern) -> Dict[str, Any]:
+        members = entry.items() if isinstance(entry, Mapping) else ()
+        values = {_snake(str(name)): value for name, value in members if value is not None}
+        return {name: value for name, value in values.items() if name in made.__dataclass_fields__}
 
-    values = {"enabled": True, **(known(PiiConfig, config) or {})}
-    values = {name: value for name, value in values.items() if value is not None}
-    builtin = known(PiiBuiltinPatterns, values.get("builtin_patterns")) or {}
+    values = {"enabled": True, **known(config, PiiConfig)}
+    builtin = known(values.get("builtin_patterns"), PiiBuiltinPatterns)
     values["builtin_patterns"] = PiiBuiltinPatterns(**builtin)
     custom = values.get("custom_patterns")
-    entries = [known(PiiCustomPattern, entry) for entry in custom] if isinstance(custom, list) else []
+    entries = map(known, custom) if isinstance(custom, list) else ()
     values["custom_patterns"] = [
         PiiCustomPattern(str(entry["pattern"]), str(entry.get("label", "REDACTED")))
         for entry in entries
-        if entry and "pattern" in entry
+        if "pattern" in entry
     ]
     values.pop("hash_key", None)
     return PiiConfig(**values)

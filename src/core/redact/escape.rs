@@ -70,8 +70,17 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
         HEX.get(at).copied().unwrap_or(b'0')
     };
     let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        at += 1;
+    while let Some(rest) = text.get(at..) {
+        let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
+        let run = rest
+            .iter()
+            .position(|byte| !plain(byte))
+            .unwrap_or(rest.len());
+        out.extend_from_slice(rest.get(..run).unwrap_or_default());
+        let Some(&byte) = rest.get(run) else {
+            break;
+        };
+        at += run + 1;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),

@@ -37,7 +37,15 @@ fn is_space(byte: u8) -> bool {
 }
 
 /// Finds numbers of all kinds that are switched on.
-pub(super) fn find(text: &[u8], on: &Builtins, hits: &mut Hits) {
+/// `digits` is how many there are in the text.
+pub(super) fn find(text: &[u8], digits: usize, on: &Builtins, hits: &mut Hits) {
+    let on = &Builtins {
+        credit_cards: on.credit_cards && digits >= 13,
+        ssns: on.ssns && digits >= 9,
+        international_phones: on.international_phones && digits >= 8,
+        phones: on.phones && digits >= 10,
+        ..*on
+    };
     let mut at = 0;
     while let Some(skip) = text
         .get(at..)
@@ -227,6 +235,9 @@ fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
         && text.get(start + 6) == Some(&separator)
         && digits(start + 7..end)
         && !word_after(text, end);
+    if !shaped || separator == b'-' {
+        return shaped.then_some(end);
+    }
     let number = [start..start + 3, start + 4..start + 6, start + 7..end];
     let number: Vec<u8> = number
         .into_iter()
@@ -234,7 +245,7 @@ fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
         .flatten()
         .copied()
         .collect();
-    (shaped && (separator == b'-' || is_issued_ssn(&number))).then_some(end)
+    is_issued_ssn(&number).then_some(end)
 }
 
 fn is_issued_ssn(digits: &[u8]) -> bool {
@@ -399,6 +410,9 @@ fn ipv4(text: &[u8], start: usize) -> Option<usize> {
 
 /// What a JSON number that is nothing but digits is, if it is one of them.
 pub(super) fn whole(digits: &[u8], on: &Builtins) -> Option<Rule> {
+    if !(10..=19).contains(&digits.len()) {
+        return None;
+    }
     let values: Vec<u8> = digits.iter().map(|byte| byte.wrapping_sub(b'0')).collect();
     if on.credit_cards && (13..=19).contains(&values.len()) && luhn(&values) && is_issued(&values) {
         return Some(Rule::CreditCard);

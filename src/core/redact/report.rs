@@ -17,11 +17,13 @@ pub struct Report {
 impl Report {
     /// Counts one replacement.
     pub fn count(&mut self, rule: &Rule, field: &str) {
-        let by_field = self.counts.entry(rule.name().into_owned()).or_default();
-        if let Some(count) = by_field.get_mut(field) {
+        let name = rule.name();
+        let counted = self.counts.get_mut(name.as_ref());
+        if let Some(count) = counted.and_then(|by_field| by_field.get_mut(field)) {
             *count += 1;
             return;
         }
+        let by_field = self.counts.entry(name.into_owned()).or_default();
         self.fields += 1;
         let known = self.fields <= MAX_FIELDS;
         *by_field

@@ -130,12 +130,19 @@ const SHAPES: &[(&str, &str, Shape)] = &[
 
 /// Longest user and password in a URL.
 const MAX_USERINFO: usize = 512;
-/// The shortest text that can hold a secret (`a://:b@`).
-pub(super) const SHORTEST: usize = 7;
+/// Shorter than every secret but the password of a URL, which has a colon.
+const SHORTEST: usize = 15;
+
+/// Can a text of this length hold a secret at all?
+pub(super) fn possible(length: usize, colon: bool) -> bool {
+    length >= SHORTEST || (colon && length >= b"a://:b@".len())
+}
 
 static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostLongest)
+        // The beginnings are too many and too short for one: it costs more than it skips.
+        .prefilter(false)
         .kind(Some(aho_corasick::AhoCorasickKind::DFA))
         .build(SHAPES.iter().map(|(_, beginning, _)| beginning))
         .ok()

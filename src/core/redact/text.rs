@@ -24,96 +24,58 @@ pub(super) struct Traits {
     pub(super) digits: usize,
 }
 
-const AT: u8 = 1;
-const PERCENT: u8 = 2;
-const COLON: u8 = 4;
-const BEYOND: u8 = 8;
-const DIGIT: u8 = 16;
-const ESCAPE: u8 = 32;
-const QUOTE: u8 = 64;
-const CONTROL: u8 = 128;
-
-const fn classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::indexing_slicing, reason = "at compile time, within bounds")]
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-        {
-            table[byte] = match byte as u8 {
-                b'@' => AT,
-                b'%' => PERCENT,
-                b':' => COLON,
-                b'0'..=b'9' => DIGIT,
-                b'\\' => ESCAPE,
-                b'"' => QUOTE,
-                0..0x20 => CONTROL,
-                0x80.. => BEYOND,
-                _ => 0,
-            };
-        }
-        byte += 1;
-    }
-    table
-}
-
-static CLASSES: [u8; 256] = classes();
-
-fn class(byte: u8) -> u8 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
 impl Traits {
-    fn of(seen: u8, digits: usize) -> Self {
-        Self {
-            at: seen & AT != 0,
-            percent: seen & PERCENT != 0,
-            colon: seen & COLON != 0,
-            beyond_ascii: seen & BEYOND != 0,
-            escaped: seen & ESCAPE != 0,
-            digits,
-        }
-    }
-
     /// Looks at a text.
     pub(super) fn of_text(text: &[u8]) -> Self {
-        let mut seen = 0;
-        let mut digits = 0;
-        for byte in text {
-            let class = class(*byte);
-            seen |= class;
-            digits += usize::from(class & DIGIT != 0);
-        }
-        Self::of(seen, digits)
+        Self::look(text).0
     }
 
     /// Looks at a JSON string from behind its opening quote; returns where its closing quote is.
     /// `None` if there is none, or if a control character is in the string.
     pub(super) fn of_json(json: &[u8], start: usize) -> Option<(Self, usize)> {
-        let mut seen = 0;
-        let mut digits = 0;
         let mut at = start;
+        let mut escaped = false;
         loop {
-            let rest = json.get(at..)?;
-            let stop = rest.iter().position(|byte| {
-                let class = class(*byte);
-                seen |= class;
-                digits += usize::from(class & DIGIT != 0);
-                class & (QUOTE | ESCAPE) != 0
-            })?;
-            at += stop;
+            at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
             if json.get(at) == Some(&b'"') {
-                let plain = seen & CONTROL == 0;
-                return plain.then(|| (Self::of(seen, digits), at));
+                break;
             }
+            escaped = true;
             at += 2;
         }
+        let (traits, control) = Self::look(json.get(start..at)?);
+        (!control).then_some((Self { escaped, ..traits }, at))
+    }
+
+    /// What is in a text, and whether a control character is. The loop has neither branches nor
+    /// tables, so that the compiler can look at many bytes at once.
+    fn look(text: &[u8]) -> (Self, bool) {
+        let mut traits = Self::default();
+        let mut lowest = u8::MAX;
+        for chunk in text.chunks(128) {
+            let (mut at, mut percent, mut colon, mut bits, mut digits) =
+                (0_u8, 0_u8, 0_u8, 0, 0_u8);
+            for &byte in chunk {
+                at |= u8::from(byte == b'@');
+                percent |= u8::from(byte == b'%');
+                colon |= u8::from(byte == b':');
+                bits |= byte;
+                digits += u8::from(byte.wrapping_sub(b'0') < 10);
+                lowest = lowest.min(byte);
+            }
+            traits.at |= at != 0;
+            traits.percent |= percent != 0;
+            traits.colon |= colon != 0;
+            traits.beyond_ascii |= bits >= 0x80;
+            traits.digits += usize::from(digits);
+        }
+        (traits, lowest < 0x20)
     }
 }
 
 /// Finds everything that the built-in rules find.
 pub(super) fn find(text: &[u8], traits: Traits, rules: &Rules, cover: Cover, hits: &mut Hits) {
-    if cover.secrets && text.len() >= secrets::SHORTEST {
+    if cover.secrets && secrets::possible(text.len(), traits.colon) {
         secrets::find(text, hits);
     }
     if !rules.keep_media && text.len() >= media::LARGE {
@@ -145,7 +107,7 @@ fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
         address::find_iban(text, hits);
     }
     if traits.digits >= 4 {
-        number::find(text, on, hits);
+        number::find(text, traits.digits, on, hits);
     }
     if on.ip_addresses && traits.colon && traits.digits >= 1 {
         address::find_ipv6(text, hits);
