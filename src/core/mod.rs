@@ -21,6 +21,7 @@ pub mod receipt;
 pub mod redact;
 pub mod reply;
 pub mod request;
+mod resolver;
 pub mod retry;
 pub mod session;
 mod settle;
