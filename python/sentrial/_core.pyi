@@ -4,7 +4,7 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -19,6 +19,7 @@ __all__ = [
     "Interaction",
     "LocalServer",
     "Pending",
+    "Redactor",
     "SentrialClient",
     "__version__",
     "after_fork_in_child",
@@ -75,6 +76,10 @@ class SentrialClient:
         proxy: str | None = None,
         allow_http: bool | None = None,
         project_id: str | None = None,
+        redact_secrets: bool = True,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool = False,
+        before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None: ...
     @property
     def api_url(self) -> str: ...
@@ -88,6 +93,8 @@ class SentrialClient:
     def langfuse(self) -> Any: ...
     @property
     def pii(self) -> PiiConfig | bool | None: ...
+    def redact(self, value: Any, kind: str = "event") -> Any: ...
+    def redaction_report(self) -> dict[str, Any]: ...
     @property
     def session(self) -> None: ...
     @property
@@ -360,6 +367,21 @@ class Pending:
 
 @final
 class ContextNode: ...
+
+@final
+class Redactor:
+    def __new__(
+        cls,
+        pii: Any = None,
+        *,
+        redact_secrets: bool | None = None,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def lenient(config: Any) -> Redactor: ...
+    def value(self, value: Any) -> Any: ...
+    def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
 def context_client() -> SentrialClient | None: ...
