@@ -44,7 +44,7 @@ mod core_module {
     #[pymodule_export]
     use super::context::Node;
     #[pymodule_export]
-    use super::interaction::Interaction;
+    use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
     #[pymodule_export]
