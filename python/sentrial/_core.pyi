@@ -21,6 +21,7 @@ __all__ = [
     "Pending",
     "SentrialClient",
     "__version__",
+    "add_usage",
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
@@ -163,6 +164,8 @@ class SentrialClient:
         duration_ms: float | None = None,
         error: dict[str, Any] | str | BaseException | None = None,
         metadata: dict[str, Any] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
@@ -425,5 +428,13 @@ def sessions_list(
     key_id: str | None = None,
 ) -> str: ...
 def sessions_get(db: str | os.PathLike[str], id: str) -> str: ...  # noqa: A002  as at run time
+def add_usage(
+    client: SentrialClient,
+    session_id: str,
+    *,
+    prompt_tokens: float | None = None,
+    completion_tokens: float | None = None,
+    cost: float | None = None,
+) -> None: ...
 def enter_state(client: SentrialClient, session_id: str) -> None: ...
 def is_immediate(client: SentrialClient) -> bool: ...

@@ -49,7 +49,7 @@ mod core_module {
     use super::json::to_json;
     #[pymodule_export]
     use super::module::{
-        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
+        CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
         clear_session_context, context_client, current_session, enter_state, flush_all,
         get_session_context, is_immediate, prepare, process_stats, release, set_session_context,
     };
