@@ -120,9 +120,12 @@ class _Event(NamedTuple):
     failure: Failure | None
 
     @property
-    def _ids(self) -> dict[str, str]:
-        span_id = format(self.span.context.span_id, "016x")
-        return {"trace_id": trace_id(self.span), "span_id": span_id}
+    def _trace_id(self) -> str:
+        return trace_id(self.span)
+
+    @property
+    def _span_id(self) -> str:
+        return format(self.span.context.span_id, "016x")
 
     @property
     def _duration_ms(self) -> int:
@@ -167,7 +170,8 @@ class _Event(NamedTuple):
             tool_error=self._tool_error,
             token_count=None if counted_inside else total,
             metadata=metadata,
-            **self._ids,
+            trace_id=self._trace_id,
+            span_id=self._span_id,
         )
 
     def tool_call(self) -> None:
@@ -179,7 +183,8 @@ class _Event(NamedTuple):
             {"status": self.span.status.status_code.name} if result is None else result,
             tool_error=self._tool_error,
             metadata=self._metadata,
-            **self._ids,
+            trace_id=self._trace_id,
+            span_id=self._span_id,
         )
 
     def error(self, failure: Failure) -> None:
@@ -190,7 +195,8 @@ class _Event(NamedTuple):
             self.span.name,
             failure.stack_trace,
             metadata={"duration_ms": self._duration_ms, "otel_attributes": self.attributes},
-            **self._ids,
+            trace_id=self._trace_id,
+            span_id=self._span_id,
         )
 
     def decision(self) -> None:
@@ -198,7 +204,8 @@ class _Event(NamedTuple):
             self.session,
             f"OTel span: {self.span.name}",
             metadata={"duration_ms": self._duration_ms, "otel_attributes": self.attributes},
-            **self._ids,
+            trace_id=self._trace_id,
+            span_id=self._span_id,
         )
 
 

@@ -14,6 +14,7 @@ from sentrial import _core
 from sentrial._core import SentrialClient
 from sentrial.integrations import otel_attributes as attribute
 from sentrial.integrations import otel_content, otel_events, versions
+from sentrial.integrations.base import documented_in
 from sentrial.integrations.otel_traces import Trace, Traces
 
 TYPE_CHECKING = False
@@ -60,6 +61,7 @@ def _is_root(span: Any) -> bool:
     return span.parent is None or span.parent.is_remote
 
 
+@documented_in("sentrial.otel")
 class SentrialSpanProcessor(SpanProcessor):
     """Records the spans of other instrumentations as sessions and events.
 
@@ -169,7 +171,7 @@ class SentrialSpanProcessor(SpanProcessor):
                 counted_inside=counted,
             )
             counted = counted or carried
-        if counted and not _is_root(span):
+        if counted and span.parent is not None and not span.parent.is_remote:
             trace.counted.add(span.parent.span_id)
 
     def _is_wanted(self, span: ReadableSpan) -> bool:
@@ -248,7 +250,7 @@ class SentrialSpanProcessor(SpanProcessor):
         except Exception as error:  # noqa: BLE001  the answer says it
             self._complain(f"flush failed: {error!r}")
             return False
-        return self.client.stats()["pending"] == 0
+        return bool(self.client.stats()["pending"] == 0)
 
     def shutdown(self) -> None:
         """Complete all open sessions and deliver, as long as closing the client would wait."""

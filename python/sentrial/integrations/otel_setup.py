@@ -8,6 +8,7 @@ import weakref
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from sentrial.integrations.base import documented_in
 from sentrial.integrations.otel_processor import SentrialSpanProcessor
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ _logger = logging.getLogger("sentrial.otel")
 _equipped: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
+@documented_in("sentrial.otel")
 def setup_otel_tracing(
     project: str | None = None,
     api_key: str | None = None,
@@ -56,7 +58,7 @@ def setup_otel_tracing(
         ConfigurationError: The key or the address cannot be used.
     """
     provider = _existing() if set_global else None
-    if provider in _equipped:
+    if provider is not None and provider in _equipped:
         _logger.warning("tracing is set up already; this call changes nothing")
         return provider
     processor = SentrialSpanProcessor(
