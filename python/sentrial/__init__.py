@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
     from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
@@ -75,6 +76,8 @@ __all__ = [
     "EventType",
     "ExperimentContext",
     "Interaction",
+    "LangfuseIntegration",
+    "LangfuseTraceContext",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",
@@ -124,6 +127,9 @@ _LAZY = {
     ),
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
+    **dict.fromkeys(
+        ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"
+    ),
     **dict.fromkeys(("SentrialSpanProcessor", "setup_otel_tracing"), "sentrial.otel"),
     "EventType": "sentrial.types",
 }

@@ -8,9 +8,25 @@ import sys
 
 from sentrial import _core
 
+# Seconds of the time for the end of the process that were spent on the mirror: the end has one
+# deadline. What exit handlers of the program take in between does not count.
+_spent = [0.0]
+
+
+def finish_mirror() -> None:
+    """Deliver what is left to be mirrored."""
+    mirror = sys.modules.get("sentrial._mirror")
+    if mirror is not None:
+        import time
+
+        started = time.monotonic()
+        mirror.finish(_spent[0])
+        _spent[0] += time.monotonic() - started
+
 
 def _at_exit() -> None:
-    _core.at_exit()
+    finish_mirror()
+    _core.at_exit(_spent[0])
 
 
 class _Marker:
@@ -35,6 +51,7 @@ def _watch_multiprocessing() -> None:
 
 
 def _in_child() -> None:
+    _spent[0] = 0.0
     _core.after_fork_in_child()
     _watch_multiprocessing()
 

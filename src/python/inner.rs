@@ -1,7 +1,7 @@
 //! What every call of a client goes through: one path from a written body to the caller's result.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use pyo3::exceptions::PyException;
@@ -14,6 +14,7 @@ use crate::core::receipt::{Outcome, Receipt};
 use crate::core::request::{Body, Kind};
 use crate::core::session::{Identity, Session};
 
+use super::mirror::Mirror;
 use super::payload::Payload;
 use super::record::{Registry, SessionRecord};
 use super::wait::{after, wait_for};
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     /// Free content is withheld.
     pub(crate) withhold: bool,
     pub(crate) registry: Registry,
+    /// Where its requests are recorded a second time.
+    pub(crate) mirror: OnceLock<Mirror>,
     hint: AtomicUsize,
     complained: AtomicBool,
     odd_confidence: AtomicBool,
@@ -50,6 +53,7 @@ impl Inner {
             disabled,
             withhold,
             registry: Registry::new(),
+            mirror: OnceLock::new(),
             hint: AtomicUsize::new(512),
             complained: AtomicBool::new(false),
             odd_confidence: AtomicBool::new(false),
@@ -121,9 +125,17 @@ impl Inner {
     }
 
     /// Queues the creation of a session; the answer can be waited for.
-    pub(crate) fn create(&self, session: &Arc<Session>, body: Body) -> Option<Arc<Receipt>> {
-        self.core
-            .submit(Kind::Create, Arc::clone(session), body, true)
+    pub(crate) fn create(
+        &self,
+        py: Python<'_>,
+        session: &Arc<Session>,
+        body: Body,
+    ) -> PyResult<Option<Arc<Receipt>>> {
+        if let Some(mirror) = self.mirror.get() {
+            mirror.put(py, Kind::Create, session, &body, false)?;
+        }
+        let session = Arc::clone(session);
+        Ok(self.core.submit(Kind::Create, session, body, true))
     }
 
     fn deliver(
@@ -135,6 +147,9 @@ impl Inner {
     ) -> PyResult<Py<PyAny>> {
         let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
         let wanted = is_immediate || !(is_event && self.is_batching());
+        if let Some(mirror) = self.mirror.get() {
+            mirror.put(py, kind, &session, &body, is_immediate)?;
+        }
         let receipt = self.core.submit(kind, session, body, wanted);
         // Asked for once: it costs a system call.
         let state = self.core.state();

@@ -20,6 +20,7 @@ mod interaction;
 mod json;
 mod llm;
 mod log;
+mod mirror;
 mod module;
 mod payload;
 mod pending;
@@ -47,6 +48,8 @@ mod core_module {
     use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
+    #[pymodule_export]
+    use super::mirror::Mirrored;
     #[pymodule_export]
     use super::module::{
         CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,

@@ -17,6 +17,7 @@ use crate::core::options::OptionArgs;
 
 use super::inner::{CallError, Inner, empty};
 use super::interaction::Interaction;
+use super::mirror::Mirror;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::Target;
@@ -188,6 +189,12 @@ impl SentrialClient {
             kept.set_item(intern!(py, "batching"), batching)?;
         }
         this.setup(settings::build(py, arguments)?);
+        if let Some(integration) = &langfuse {
+            let options = &this.inner().core.settings().options;
+            if let Some(mirror) = Mirror::open(integration.bind(py), options)? {
+                let _ = this.inner().mirror.set(mirror);
+            }
+        }
         let _ = this.pii.set(pii);
         let _ = this.langfuse.set(langfuse.unwrap_or_else(|| py.None()));
         let _ = this.options.set(kept.unbind());

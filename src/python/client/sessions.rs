@@ -65,7 +65,7 @@ impl SentrialClient {
                     project_id,
                 };
                 let body = new.body(inner)?;
-                let receipt = inner.create(&session, body);
+                let receipt = inner.create(py, &session, body)?;
                 let waited = inner.id_of(py, &session, receipt.as_deref());
                 if !matches!(waited, Ok(Some(_))) {
                     // Also after Ctrl-C: nobody knows of this session.

@@ -41,7 +41,7 @@ pub(crate) fn open_session<'py>(
             project_id: None,
         };
         let session = Session::pending();
-        let receipt = inner.create(&session, new.body(inner)?);
+        let receipt = inner.create(py, &session, new.body(inner)?)?;
         if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
             return Ok::<_, CallError>(None);
         }
