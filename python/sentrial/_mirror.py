@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sentrial import _log
+from sentrial import _lifecycle, _log
 
 if TYPE_CHECKING:
     from sentrial._core import Mirrored
@@ -29,6 +29,8 @@ PATIENCE = 30.0
 place gets its records, also while the server of the sessions is down."""
 _LOOK_AGAIN = 0.02
 """Seconds between two looks whether an id has come. It takes as long as the server's answer."""
+_BETWEEN_LINES = 60.0
+"""Seconds between two lines about a full queue."""
 _WARNING = 30
 _IMMEDIATE_WAIT = 5.0
 """Seconds that a call of immediate delivery waits for its record at most."""
@@ -85,13 +87,20 @@ class _Waiting:
 
 
 class _Mark:
-    """A place in the queue; `reached` is set when everything before it is done."""
+    """A place in the queue; `reached` is set when everything before it is done.
 
-    __slots__ = ("deliver", "last", "reached")
+    Attributes:
+        deliver: What was recorded is to be delivered, too.
+        last: Nothing comes behind it: what waits for an id goes without one, what is open is ended.
+        until: Until when requests that wait for an id are waited for.
+    """
 
-    def __init__(self, *, deliver: bool, last: bool = False) -> None:
+    __slots__ = ("deliver", "last", "reached", "until")
+
+    def __init__(self, *, deliver: bool, last: bool, until: float) -> None:
         self.deliver = deliver
         self.last = last
+        self.until = until
         self.reached = threading.Event()
 
 
@@ -107,6 +116,9 @@ class _Mirror:
         self._thread: threading.Thread | None = None
         self._sinks: dict[int, Sink] = {}
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
+        self._marks: list[_Mark] = []
+        self._dropped = 0
+        self._next_line = 0.0
         self._ended = False
         self._complained: set[str] = set()
 
@@ -124,17 +136,32 @@ class _Mirror:
                 self.patience = max(self.patience, sink.patience)
                 self._ready.notify()
         if full:
-            self._complain("full", "the mirror is full: calls are not mirrored until it has room")
+            self._drop()
 
-    def settle(self, timeout: float, *, deliver: bool, last: bool = False) -> bool:
+    def _drop(self) -> None:
+        self._dropped += 1
+        now = time.monotonic()
+        if now >= self._next_line:
+            # Full and not full may follow each other quickly, while the other place is slow.
+            self._next_line = now + _BETWEEN_LINES
+            text = f"the mirror is full: {self._dropped} calls were not mirrored so far"
+            _log.emit([(_WARNING, text)])
+
+    def settle(
+        self, timeout: float, *, deliver: bool, last: bool = False, wait_for_ids: float = 0.0
+    ) -> bool:
         """Wait until everything in the queue is recorded and, with `deliver`, delivered."""
-        mark = _Mark(deliver=deliver, last=last)
+        mark = _Mark(deliver=deliver, last=last, until=time.monotonic() + wait_for_ids)
         with self._ready:
             if self._thread is None:
                 return True
             self._queue.append(mark)
             self._ready.notify()
         return mark.reached.wait(timeout)
+
+    def forget(self) -> None:
+        """Give up what is left."""
+        self._items = 0
 
     @property
     def left(self) -> int:
@@ -146,7 +173,7 @@ class _Mirror:
             thread = threading.Thread(target=self._run, name="sentrial-mirror", daemon=True)
             thread.start()
             self._thread = thread
-            renew_exit_hook()
+            _lifecycle.watch_mirror()
 
     def _complain(self, kind: str, text: str) -> None:
         if kind not in self._complained:
@@ -165,10 +192,14 @@ class _Mirror:
 
     def _step(self, item: tuple[Sink, Mirrored] | _Mark | None) -> None:
         if isinstance(item, _Mark):
-            self._reach(item)
+            self._marks.append(item)
         elif item is not None:
             self._take(*item)
-        self._look_at_waiting()
+        self._look_at_waiting(PATIENCE)
+        for mark in list(self._marks):
+            if not self._waiting or time.monotonic() >= mark.until:
+                self._marks.remove(mark)
+                self._reach(mark)
         self._deliver_what_ended()
 
     def _next(self) -> tuple[Sink, Mirrored] | _Mark | None:
@@ -187,7 +218,7 @@ class _Mirror:
             waiting = self._waiting[mirrored.session_key] = _Waiting(time.monotonic())
             waiting.items.append((sink, mirrored))
 
-    def _look_at_waiting(self, *, patience: float = PATIENCE) -> None:
+    def _look_at_waiting(self, patience: float) -> None:
         latest = time.monotonic() - patience
         for key, waiting in list(self._waiting.items()):
             first = waiting.items[0][1]
@@ -205,7 +236,6 @@ class _Mirror:
             self._bytes -= mirrored.size
         if mirrored.is_lost:
             return
-        self._complained.discard("full")
         self._sinks[id(sink)] = sink
         sink.dirty = True
         try:
@@ -237,9 +267,10 @@ class _Mirror:
                 del self._sinks[id(sink)]
 
     def _reach(self, mark: _Mark) -> None:
-        self._look_at_waiting(patience=0.0 if mark.last else PATIENCE)
         if mark.last:
+            self._look_at_waiting(0.0)
             for sink in list(self._sinks.values()):
+                sink.dirty = True
                 try:
                     sink.target.close()
                 except Exception as error:  # noqa: BLE001  see _record
@@ -278,6 +309,10 @@ def sink_for(integration: Any, patience: float) -> Sink | None:
     if make is None:
         _log.emit([(_WARNING, "langfuse: nothing is mirrored; pass a LangfuseIntegration")])
         return None
+    # It registers itself with the end of the threads, which is refused once that has begun: a
+    # short program would end before its first call has loaded what it is mirrored to.
+    import concurrent.futures.thread  # noqa: F401
+
     target = make(integration)
     return None if target is None else Sink(target, patience)
 
@@ -288,30 +323,22 @@ def flush(timeout: float) -> bool:
     return mirror is None or mirror.settle(timeout, deliver=True)
 
 
-def finish(elapsed: float) -> None:
+def finish(elapsed: float, *, last: bool) -> None:
     """Deliver what is left at the end of the process.
 
     Args:
         elapsed: Seconds that were spent on it before: the end has one deadline.
+        last: Nothing will be recorded any more.
     """
     mirror = _mirrors.get(os.getpid())
     if mirror is None:
         return
-    mirror.settle(max(0.0, mirror.patience - elapsed), deliver=True, last=True)
-    if mirror.left:
-        _log.emit(
-            [(_WARNING, f"{mirror.left} calls were not mirrored before the process ended")]
-        )
-
-
-def renew_exit_hook() -> None:
-    """Make the mirror the first to hear of the end: what it tells must still be running then."""
-    import atexit
-
-    from sentrial import _lifecycle
-
-    atexit.unregister(_lifecycle.finish_mirror)
-    atexit.register(_lifecycle.finish_mirror)
+    budget = max(0.0, mirror.patience - elapsed)
+    # Half of the time for the ids, half for what they are needed for.
+    mirror.settle(budget, deliver=True, last=last, wait_for_ids=budget / 2)
+    if last and mirror.left:
+        _log.emit([(_WARNING, f"{mirror.left} calls were not mirrored before the process ended")])
+        mirror.forget()
 
 
 def _untraced() -> Any:

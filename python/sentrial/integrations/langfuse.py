@@ -219,7 +219,7 @@ class LangfuseIntegration:
         """Deliver to Langfuse and end the client, unless it is yours; waits."""
         made = self._made.pop(os.getpid(), None)
         if made is not None:
-            self._call("shutdown", made.shutdown)
+            self._call("shutdown", lambda: _shut_down(made))
 
     def mirror_target(self) -> Target | None:
         """Return where a client's requests are recorded; None if that is switched off."""
@@ -243,6 +243,14 @@ def _made(options: dict[str, str | None]) -> Any:
     client = Langfuse(**given)
     _take_exit_hook(client)
     return client
+
+
+def _shut_down(client: Any) -> None:
+    client.shutdown()
+    # Version 2 leaves its connections open.
+    connections = getattr(client, "httpx_client", None)
+    if connections is not None:
+        connections.close()
 
 
 def _take_exit_hook(client: Any) -> None:
