@@ -136,6 +136,9 @@ def test_forks_while_other_threads_are_mirrored(
     code = (
         OWN_THREADS
         + """
+# A fork in the middle of an import leaves half a module in the child, whatever is imported.
+work("parent")
+client.flush()
 stop = threading.Event()
 
 def busy():

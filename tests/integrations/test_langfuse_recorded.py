@@ -264,7 +264,8 @@ def test_what_does_not_fit_is_dropped(
     told.gate.set()
     client.flush()
     spans = [fields["name"] for name, fields in told.calls if name == "trace.span"]
-    assert spans == [f"t{n}" for n in range(len(spans))]
+    # The thread may have taken the first one out already, or not yet.
+    assert spans[:5] == [f"t{n}" for n in range(5)]
     assert 5 <= len(spans) <= 6
     assert messages(caplog) == ["the mirror is full: 1 calls were not mirrored so far"]
     client.track_tool_call("s", "later", {}, {})
