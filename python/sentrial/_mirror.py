@@ -26,7 +26,8 @@ MAX_BYTES = 32 * 1024 * 1024
 """Bytes that they may have together."""
 PATIENCE = 30.0
 """Seconds for which requests wait for the id of their session. Then they go without one: the other
-place gets its records, also while the server of the sessions is down."""
+place gets its records, also while the server of the sessions is down. What waits for the rules of
+redaction never goes without them."""
 _LOOK_AGAIN = 0.02
 """Seconds between two looks whether an id has come. It takes as long as the server's answer."""
 _BETWEEN_LINES = 60.0
@@ -212,7 +213,7 @@ class _Mirror:
         waiting = self._waiting.get(mirrored.session_key)
         if waiting is not None:
             waiting.items.append((sink, mirrored))
-        elif mirrored.session_id is not None or mirrored.is_lost:
+        elif _is_ready(mirrored):
             self._record(sink, mirrored)
         else:
             waiting = self._waiting[mirrored.session_key] = _Waiting(time.monotonic())
@@ -222,7 +223,7 @@ class _Mirror:
         latest = time.monotonic() - patience
         for key, waiting in list(self._waiting.items()):
             first = waiting.items[0][1]
-            if first.session_id is None and not first.is_lost and waiting.since > latest:
+            if not _is_ready(first) and waiting.since > latest:
                 continue
             del self._waiting[key]
             for sink, mirrored in waiting.items:
@@ -234,7 +235,7 @@ class _Mirror:
         with self._ready:
             self._items -= 1
             self._bytes -= mirrored.size
-        if mirrored.is_lost:
+        if mirrored.is_lost or not mirrored.knows_rules:
             return
         self._sinks[id(sink)] = sink
         sink.dirty = True
@@ -279,6 +280,11 @@ class _Mirror:
             self._ended = False
             self._deliver()
         mark.reached.set()
+
+
+def _is_ready(mirrored: Mirrored) -> bool:
+    """Tell whether there is nothing to wait for: neither an id nor the rules of redaction."""
+    return mirrored.is_lost or (mirrored.session_id is not None and mirrored.knows_rules)
 
 
 # By process: a forked child starts an empty one, and takes no lock that it has inherited.

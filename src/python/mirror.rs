@@ -7,6 +7,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::core::client::ClientState;
 use crate::core::options::Options;
 use crate::core::request::{Body, Kind};
 use crate::core::session::{Identity, Session};
@@ -33,12 +34,14 @@ impl Mirror {
     pub(crate) fn put(
         &self,
         py: Python<'_>,
+        client: Arc<ClientState>,
         kind: Kind,
         session: &Arc<Session>,
         body: &Body,
         wait: bool,
     ) -> PyResult<()> {
         let mirrored = Mirrored {
+            client,
             kind,
             session: Arc::clone(session),
             body: whole(body),
@@ -78,6 +81,7 @@ fn whole(body: &Body) -> Vec<u8> {
 /// One request, as the mirror gets it.
 #[pyclass(frozen, module = "sentrial._core")]
 pub(crate) struct Mirrored {
+    client: Arc<ClientState>,
     kind: Kind,
     session: Arc<Session>,
     body: Vec<u8>,
@@ -121,8 +125,15 @@ impl Mirrored {
         self.body.len()
     }
 
-    /// The request's body: JSON, without the id of the session.
+    /// Whether the rules are known that it is redacted with. Before that it must not leave.
+    #[getter]
+    fn knows_rules(&self) -> bool {
+        self.client.knows_rules()
+    }
+
+    /// The request's body, redacted: JSON, without the id of the session.
     fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.body)
+        let sealed = py.detach(|| self.client.sealed_copy(&self.body));
+        PyBytes::new(py, sealed.as_deref().unwrap_or(&self.body))
     }
 }

@@ -12,6 +12,7 @@
 //!   crate::core
 //! ```
 
+mod before_send;
 mod client;
 mod context;
 mod errors;
@@ -26,6 +27,7 @@ mod payload;
 mod pending;
 mod pricing;
 mod record;
+mod redaction;
 mod server;
 mod sessions;
 mod settings;
@@ -60,6 +62,8 @@ mod core_module {
     use super::pending::Pending;
     #[pymodule_export]
     use super::pricing::known_cost;
+    #[pymodule_export]
+    use super::redaction::Redactor;
     #[pymodule_export]
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,

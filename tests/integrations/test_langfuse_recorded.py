@@ -11,8 +11,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sentrial import LangfuseIntegration, SentrialClient, _mirror
+from sentrial import LangfuseIntegration, PiiConfig, SentrialClient, _mirror
 
+from tests.support.answers import Answer
 from tests.support.sdk import SESSIONS, client_for, messages
 from tests.support.waiting import eventually
 
@@ -290,14 +291,15 @@ def test_it_is_bounded_in_bytes(
 
 
 def test_without_the_server_of_the_sessions_langfuse_still_gets_its_traces(
-    refusing: str, told: Told, monkeypatch: pytest.MonkeyPatch
+    collector: Collector, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_mirror, "PATIENCE", 0.2)
     integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
-    client = client_for(refusing, langfuse=integration, spool="off")
-    with client.begin("u", "chat", "hello", event_id="e") as work:
-        work.track_tool_call("t", {}, {})
-    eventually(lambda: FLUSH in told.calls)
+    client = client_for(collector, langfuse=integration)
+    with collector.gate():
+        with client.begin("u", "chat", "hello", event_id="e") as work:
+            work.track_tool_call("t", {}, {})
+        eventually(lambda: FLUSH in told.calls)
     assert told.calls[0] == (
         "langfuse.trace",
         {
@@ -322,3 +324,38 @@ def test_values_are_those_of_the_call(collector: Collector, told: Told) -> None:
     told.gate.set()
     client.flush()
     assert told.calls[1] == span("t", None, {"list": [1]})
+
+
+def test_f4_what_is_mirrored_is_redacted(collector: Collector, told: Told) -> None:
+    """BEHAVIOUR F4, P8: 0.6.0 mirrors in clear what it redacts for its own server."""
+    integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
+    client = client_for(collector, langfuse=integration, pii=PiiConfig(enabled=True))
+    with client.begin("u", "chat", "I am jane@example.com", metadata={"mail": "j@x.org"}) as work:
+        work.track_tool_call("t", {"to": "jane@example.com"}, {"from": "bob@example.com"})
+        work.track_tool_call("t", {}, {}, tool_error={"message": "no jane@example.com"})
+        work.track_decision("because of jane@example.com", ["bob@example.com"])
+        work.track_error("jane@example.com", stack_trace="bob@example.com")
+        client.track_llm_call(work, "gpt-4o", "jane@example.com", "bob@example.com")
+        work.finish(output="bye jane@example.com")
+    client.flush()
+    shown = repr(told.calls)
+    assert "@" not in shown
+    assert "I am [EMAIL]" in shown
+    assert FLUSH in told.calls
+
+
+def test_f4_nothing_is_mirrored_before_the_rules_are_known(
+    collector: Collector, told: Told
+) -> None:
+    custom = {"pattern": "project-[a-z]+", "label": "PROJECT"}
+    config = {"enabled": True, "mode": "label", "customPatterns": [custom]}
+    collector.always("GET", "/api/sdk/pii-config", Answer(json={"config": config}))
+    integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
+    client = client_for(collector, langfuse=integration, pii=True)
+    with collector.gate():
+        client.track_tool_call("s", "t", {"name": "project-x"}, {})
+        client.flush(0.2)
+        assert told.calls == []
+    client.flush()
+    client.flush()
+    assert told.calls[1] == span("t", None, {"name": "[PROJECT]"})
