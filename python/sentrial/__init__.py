@@ -57,6 +57,8 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
+    from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
 
@@ -74,6 +76,8 @@ __all__ = [
     "EventType",
     "ExperimentContext",
     "Interaction",
+    "LangfuseIntegration",
+    "LangfuseTraceContext",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",
@@ -82,6 +86,7 @@ __all__ = [
     "RateLimitError",
     "SentrialClient",
     "SentrialError",
+    "SentrialSpanProcessor",
     "ServerError",
     "__version__",
     "begin",
@@ -98,6 +103,7 @@ __all__ = [
     "get_variant_name",
     "is_experiment_mode",
     "set_session_context",
+    "setup_otel_tracing",
     "shutdown",
     "stats",
     "tool",
@@ -121,6 +127,10 @@ _LAZY = {
     ),
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
+    **dict.fromkeys(
+        ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"
+    ),
+    **dict.fromkeys(("SentrialSpanProcessor", "setup_otel_tracing"), "sentrial.otel"),
     "EventType": "sentrial.types",
 }
 

@@ -17,7 +17,7 @@ use super::health::State;
 use super::lookup::{self, Lookup, Question, Verdict};
 use super::notices::{Level, Notice};
 use super::options::{BatchOptions, Options};
-use super::policy::{Policy, Redaction};
+use super::policy::{Policy, Redaction, Version};
 use super::process::Process;
 use super::queue::{Limits, Queue};
 use super::receipt::Receipt;
@@ -315,16 +315,40 @@ impl ClientState {
             return;
         }
         let mut report = Report::default();
-        let max = self.settings.options.max_event_bytes;
-        request.body.rewrite(|json, shape| {
-            let max = max.saturating_sub(if shape == Shape::Tail { ID_ROOM } else { 0 });
-            let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, &mut report));
-            std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
-        });
+        request
+            .body
+            .rewrite(|json, shape| self.sealed(&rules, json, shape, &mut report));
         request.sealed = Some(rules.number);
         if !report.is_empty() {
             self.note(&report);
         }
+    }
+
+    fn sealed(
+        &self,
+        rules: &Version,
+        json: &[u8],
+        shape: Shape,
+        report: &mut Report,
+    ) -> Option<Vec<u8>> {
+        let room = if shape == Shape::Tail { ID_ROOM } else { 0 };
+        let max = self.settings.options.max_event_bytes.saturating_sub(room);
+        let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, report));
+        std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
+    }
+
+    /// The body of a request as it may leave for somewhere else, where it is recorded as well: the
+    /// same rules apply. What they do is in the report once, with the request itself.
+    #[must_use]
+    pub fn sealed_copy(&self, json: &[u8]) -> Option<Vec<u8>> {
+        let rules = self.policy.current();
+        self.sealed(&rules, json, Shape::Body, &mut Report::default())
+    }
+
+    /// Are the rules known that bodies are redacted with? Before that nothing may leave.
+    #[must_use]
+    pub fn knows_rules(&self) -> bool {
+        !self.policy.must_ask()
     }
 
     /// Adds to what has been redacted for this client.

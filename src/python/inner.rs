@@ -1,7 +1,7 @@
 //! What every call of a client goes through: one path from a written body to the caller's result.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use pyo3::exceptions::PyException;
@@ -15,6 +15,7 @@ use crate::core::request::{Body, Kind};
 use crate::core::session::{Identity, Session};
 
 use super::before_send::BeforeSend;
+use super::mirror::Mirror;
 use super::payload::Payload;
 use super::record::{Registry, SessionRecord};
 use super::wait::{after, wait_for};
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     disabled: bool,
     before_send: Option<BeforeSend>,
     pub(crate) registry: Registry,
+    /// Where its requests are recorded a second time.
+    pub(crate) mirror: OnceLock<Mirror>,
     hint: AtomicUsize,
     complained: AtomicBool,
     odd_confidence: AtomicBool,
@@ -55,6 +58,7 @@ impl Inner {
             disabled,
             before_send,
             registry: Registry::new(),
+            mirror: OnceLock::new(),
             hint: AtomicUsize::new(512),
             complained: AtomicBool::new(false),
             odd_confidence: AtomicBool::new(false),
@@ -138,6 +142,10 @@ impl Inner {
             session.kill();
             return Ok(None);
         };
+        if let Some(mirror) = self.mirror.get() {
+            let state = self.core.state();
+            mirror.put(py, state, Kind::Create, session, &body, false)?;
+        }
         let session = Arc::clone(session);
         Ok(self.core.submit(Kind::Create, session, body, true))
     }
@@ -166,6 +174,10 @@ impl Inner {
         };
         let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
         let wanted = is_immediate || !(is_event && self.is_batching());
+        if let Some(mirror) = self.mirror.get() {
+            let state = self.core.state();
+            mirror.put(py, state, kind, &session, &body, is_immediate)?;
+        }
         let receipt = self.core.submit(kind, session, body, wanted);
         // Asked for once: it costs a system call.
         let state = self.core.state();

@@ -24,7 +24,7 @@ pub(crate) struct Call<'a, 'py> {
     pub(crate) estimated_cost: Arg<'a, 'py>,
     pub(crate) duration_ms: Arg<'a, 'py>,
     pub(crate) error: Arg<'a, 'py>,
-    pub(crate) metadata: Arg<'a, 'py>,
+    pub(crate) common: Common<'a, 'py>,
 }
 
 impl<'py> Call<'_, 'py> {
@@ -53,7 +53,7 @@ impl<'py> Call<'_, 'py> {
         output.set_item("content", self.output)?;
         output.set_item("tokens", counts)?;
         output.set_item("cost_usd", &cost)?;
-        let metadata = merged(py, self.metadata)?;
+        let metadata = merged(py, self.common.metadata)?;
         metadata.set_item("provider", &*provider)?;
         metadata.set_item("model", self.model)?;
         metadata.set_item("prompt_tokens", whole(py, prompt)?)?;
@@ -72,7 +72,7 @@ impl<'py> Call<'_, 'py> {
             cost_unknown: known.is_none(),
             common: Common {
                 metadata: Some(metadata.as_any()),
-                ..Common::default()
+                ..self.common
             },
         })
     }

@@ -21,6 +21,7 @@ mod interaction;
 mod json;
 mod llm;
 mod log;
+mod mirror;
 mod module;
 mod payload;
 mod pending;
@@ -46,12 +47,14 @@ mod core_module {
     #[pymodule_export]
     use super::context::Node;
     #[pymodule_export]
-    use super::interaction::Interaction;
+    use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
     #[pymodule_export]
+    use super::mirror::Mirrored;
+    #[pymodule_export]
     use super::module::{
-        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
+        CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
         clear_session_context, context_client, current_session, enter_state, flush_all,
         get_session_context, is_immediate, prepare, process_stats, release, set_session_context,
     };

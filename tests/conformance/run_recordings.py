@@ -24,7 +24,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 
 #: Whole families of scenarios, by the beginning of their names.
-FAMILIES = ("client_", "batch_", "cost_")
+FAMILIES = ("client_", "batch_", "cost_", "otel_", "langfuse_")
 
 #: Recorded defects of the client and the batcher.
 QUIRKS = (

@@ -174,10 +174,12 @@ impl SentrialClient {
     ///     duration_ms: How long it took, in milliseconds.
     ///     error: What failed: a dict, a text or an exception.
     ///     metadata: A dict of anything.
+    ///     trace_id: Trace the call belongs to.
+    ///     span_id: Span the call belongs to.
     ///
     /// Returns:
     ///     As `track_tool_call`.
-    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None))]
+    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, trace_id=None, span_id=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one keyword per documented field"
@@ -195,6 +197,8 @@ impl SentrialClient {
         duration_ms: Option<&Any<'py>>,
         error: Option<&Any<'py>>,
         metadata: Option<&Any<'py>>,
+        trace_id: Option<&Any<'py>>,
+        span_id: Option<&Any<'py>>,
     ) -> PyResult<Py<PyAny>> {
         Self::call(slf, session_id, |target| {
             llm::Call {
@@ -207,7 +211,11 @@ impl SentrialClient {
                 estimated_cost,
                 duration_ms,
                 error,
-                metadata,
+                common: Common {
+                    trace_id,
+                    span_id,
+                    metadata,
+                },
             }
             .track(&target)
         })

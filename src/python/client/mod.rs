@@ -13,16 +13,20 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::core::api_key::ApiKey;
-use crate::core::error::DeliveryError;
+use crate::core::error::{ConfigError, DeliveryError};
 use crate::core::options::OptionArgs;
 
 use super::inner::{CallError, Inner, empty};
+use super::interaction::Interaction;
+use super::mirror::Mirror;
+use super::record::SessionRecord;
 use super::redaction::RedactionArgs;
 use super::sessions::lossy;
 use super::track::Target;
 use super::{context, errors, settings};
 
 pub(super) use lifecycle::not_picklable;
+pub(super) use sessions::parent_of;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -79,7 +83,7 @@ impl SentrialClient {
             py,
             || empty(py),
             || {
-                let record = inner.record(id)?;
+                let record = named(inner, id)?;
                 Ok::<_, CallError>(f(Target {
                     client: slf,
                     record,
@@ -87,6 +91,17 @@ impl SentrialClient {
             },
         )
     }
+}
+
+/// The session that an id names, or the interaction itself, whose id may not be known yet.
+fn named(inner: &Arc<Inner>, id: Option<&Any<'_>>) -> Result<Arc<SessionRecord>, ConfigError> {
+    let Some(Ok(interaction)) = id.map(|id| id.cast::<Interaction>()) else {
+        return inner.record(id);
+    };
+    interaction.get().record_of(inner).ok_or_else(|| {
+        let reason = "is an interaction of another client; pass its session_id";
+        ConfigError::new("session_id", reason)
+    })
 }
 
 #[pymethods]
@@ -202,6 +217,12 @@ impl SentrialClient {
             kept.set_item(intern!(py, "batching"), batching)?;
         }
         this.setup(settings::build(py, arguments)?);
+        if let Some(integration) = &langfuse {
+            let options = &this.inner().core.settings().options;
+            if let Some(mirror) = Mirror::open(integration.bind(py), options)? {
+                let _ = this.inner().mirror.set(mirror);
+            }
+        }
         let _ = this.pii.set(pii);
         let _ = this.langfuse.set(langfuse.unwrap_or_else(|| py.None()));
         let _ = this.options.set(kept.unbind());

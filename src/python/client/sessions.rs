@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Any, SentrialClient};
+use super::{Any, SentrialClient, named};
 use crate::core::session::Session;
 use crate::python::context;
 use crate::python::interaction::{Begin, Interaction};
@@ -220,7 +220,7 @@ impl SentrialClient {
             py,
             || None,
             || {
-                let record = inner.record(session_id)?;
+                let record = named(inner, session_id)?;
                 let receipt = inner.core.fetch(Arc::clone(&record.session));
                 Ok(match receipt {
                     Some(receipt) => inner.answer(py, &receipt)?,
