@@ -14,6 +14,7 @@ from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
 
 __all__ = [
+    "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
     "Interaction",
@@ -35,8 +36,10 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
     "prepare",
+    "price_cost",
+    "price_lookup",
+    "price_register",
     "release",
     "sessions_get",
     "sessions_list",
@@ -45,6 +48,7 @@ __all__ = [
     "to_json",
 ]
 
+PRICES_VERSION: Final[str]
 __version__: Final[str]
 
 @disjoint_base
@@ -374,9 +378,17 @@ def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
 def at_exit() -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
+def price_cost(
+    provider: str | None,
+    model: str,
+    counts: tuple[int, int, int, int, int, int, int],
+    at: int | None,
+    context: dict[str, str] | None,
 ) -> float | None: ...
+def price_lookup(
+    provider: str | None, model: str, at: int | None, context: dict[str, str] | None
+) -> tuple[str, str, dict[str, float]] | None: ...
+def price_register(provider: str | None, model: str, rates: dict[str, str]) -> None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
 
 class _Key(TypedDict):

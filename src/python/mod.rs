@@ -56,11 +56,15 @@ mod core_module {
     #[pymodule_export]
     use super::pending::Pending;
     #[pymodule_export]
-    use super::pricing::known_cost;
+    use super::pricing::{price_cost, price_lookup, price_register};
     #[pymodule_export]
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
     };
+
+    /// Version of the embedded price data set.
+    #[pymodule_export]
+    const PRICES_VERSION: &str = crate::core::pricing::PRICES_VERSION;
 
     /// Version of the package.
     #[pymodule_export]
