@@ -3,7 +3,7 @@
 Run by `make prices` with Python 3.11+ and the PyPI package `genai-prices` (MIT). It writes, into
 src/core/pricing/genai-prices/:
 
-    prices.jsonl.z   the data set, compressed: for each provider a line about it and one of its models
+    prices.jsonl.z   the data set, compressed: per provider a line about it, and one of its models
     VERSION          the version of the package
     LICENSE          its licence notice, which the wheel ships
     examples.jsonl   calls and what they cost by the package itself, for the tests
@@ -18,13 +18,15 @@ import json
 import sys
 import zlib
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genai_prices import types
 from genai_prices.data import providers
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 TARGET = Path(__file__).parent.parent / "src" / "core" / "pricing" / "genai-prices"
 KEPT = {
@@ -130,7 +132,7 @@ COUNTS = (
 
 
 def examples() -> list[str]:
-    """Return calls with their cost: of every model with dates or tiers, and of some of the others."""
+    """Return calls with their cost: of all models with dates, and of some of the others."""
     written = []
     for provider in providers:
         for nth, model in enumerate(provider.models):

@@ -1,5 +1,6 @@
 //! Costs: by the documented tables for the static calculators, by the data set for everything else.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::{PyAttributeError, PyValueError};
@@ -83,7 +84,7 @@ fn told(py: Python<'_>, query: &Query<'_>, cost: Option<f64>) -> Option<f64> {
     cost
 }
 
-type Context = Option<std::collections::BTreeMap<String, String>>;
+type Context = Option<BTreeMap<String, String>>;
 
 fn pairs(context: &Context) -> Vec<(&str, &str)> {
     let pairs = context.iter().flatten();
@@ -93,6 +94,7 @@ fn pairs(context: &Context) -> Vec<(&str, &str)> {
 /// See `sentrial.pricing.cost`; `at` in seconds since 1970.
 #[pyfunction]
 #[pyo3(signature = (provider, model, counts, at, context))]
+#[expect(clippy::needless_pass_by_value, reason = "as PyO3 hands it over")]
 pub(crate) fn price_cost(
     py: Python<'_>,
     provider: Option<&str>,
@@ -131,6 +133,7 @@ pub(crate) fn price_cost(
 /// See `sentrial.pricing.lookup`: provider, model, and USD per million by the data set's keys.
 #[pyfunction]
 #[pyo3(signature = (provider, model, at, context))]
+#[expect(clippy::needless_pass_by_value, reason = "as PyO3 hands it over")]
 pub(crate) fn price_lookup<'py>(
     py: Python<'py>,
     provider: Option<&str>,
@@ -162,10 +165,11 @@ pub(crate) fn price_lookup<'py>(
 /// `ValueError` for a price that is no decimal of at most 18 places, or below zero.
 #[pyfunction]
 #[pyo3(signature = (provider, model, rates))]
+#[expect(clippy::needless_pass_by_value, reason = "as PyO3 hands it over")]
 pub(crate) fn price_register(
     provider: Option<&str>,
     model: &str,
-    rates: std::collections::BTreeMap<String, String>,
+    rates: BTreeMap<String, String>,
 ) -> PyResult<()> {
     let mut all = Rates::default();
     for (name, unit) in Unit::ALL {
