@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -25,9 +26,12 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
+    "attach",
     "before_fork",
     "clear_session_context",
     "context_client",
+    "context_variables",
+    "current_interaction",
     "current_session",
     "enter_state",
     "flush_all",
@@ -36,6 +40,7 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
+    "make_current",
     "prepare",
     "price_cost",
     "price_lookup",
@@ -218,7 +223,7 @@ class SentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         *,
-        parent_session_id: str | Interaction | None = None,
+        parent_session_id: str | Interaction | CurrentSession | None = None,
     ) -> Interaction: ...
     def flush(self, timeout: float = 30.0) -> None: ...
     def shutdown(self) -> None: ...
@@ -350,6 +355,7 @@ class CurrentSession:
         tool_name: str | None = None,
         stack_trace: str | None = None,
         *,
+        tool_input: Any = None,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -366,6 +372,10 @@ class Pending:
 class ContextNode: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
+def current_interaction() -> Interaction | None: ...
+def make_current(interaction: Interaction) -> None: ...
+def attach(session_id: str, client: SentrialClient) -> None: ...
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...

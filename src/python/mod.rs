@@ -42,16 +42,17 @@ mod core_module {
     #[pymodule_export]
     use super::client::SentrialClient;
     #[pymodule_export]
-    use super::context::Node;
+    use super::context::{Node, context_variables, current_interaction};
     #[pymodule_export]
     use super::interaction::Interaction;
     #[pymodule_export]
     use super::json::to_json;
     #[pymodule_export]
     use super::module::{
-        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
+        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, attach, before_fork,
         clear_session_context, context_client, current_session, enter_state, flush_all,
-        get_session_context, is_immediate, prepare, process_stats, release, set_session_context,
+        get_session_context, is_immediate, make_current, prepare, process_stats, release,
+        set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;
