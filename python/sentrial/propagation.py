@@ -146,7 +146,7 @@ def extract_headers(
     pairs = headers.items() if hasattr(headers, "items") else headers
     for name, value in pairs:
         if _text(name).lower() == HEADER.lower():
-            session_id = unquote(_text(value)).strip()
+            session_id = unquote(_text(value).strip())
             if session_id and len(session_id) <= _LONGEST_ID and session_id.isprintable():
                 return RemoteSession(session_id, client)
     return RemoteSession(None, client)
