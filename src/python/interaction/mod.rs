@@ -111,13 +111,17 @@ impl Interaction {
         )
     }
 
-    /// Makes its session current in this context too; nothing if it is finished.
+    /// Makes its session the one of a block in this context, wherever it was begun; nothing if it
+    /// is finished.
     pub(crate) fn make_current(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let this = slf.get();
-        if this.finished.load(Ordering::Acquire) || !this.record.is_live() {
+        let (py, this) = (slf.py(), slf.get());
+        this.record.enter();
+        let current = context::current(py).and_then(|current| current.record);
+        let is_current = current.is_some_and(|current| Arc::ptr_eq(&current, &this.record));
+        if is_current || !this.record.is_live() {
             return Ok(());
         }
-        context::enter(this.client.bind(slf.py()), &this.record, slf.as_any())
+        context::enter(this.client.bind(py), &this.record, slf.as_any())
     }
 
     fn elapsed_ms(&self) -> i64 {
