@@ -43,7 +43,14 @@ if TYPE_CHECKING:
         get_variant_name,
         is_experiment_mode,
     )
-    from sentrial.decorators import get_current_session_id, tool
+    from sentrial.decorators import (
+        SessionContext,
+        get_current_interaction,
+        get_current_session_id,
+        get_session_entry_points,
+        session,
+        tool,
+    )
     from sentrial.exceptions import (
         APIConnectionError,
         APIError,
@@ -57,8 +64,18 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+<<<<<<< HEAD
     from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
     from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
+=======
+    from sentrial.propagation import (
+        PropagatingExecutor,
+        context_env,
+        extract_headers,
+        inject_headers,
+        propagate,
+    )
+>>>>>>> deco
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
 
@@ -83,11 +100,13 @@ __all__ = [
     "PiiBuiltinPatterns",
     "PiiConfig",
     "PiiCustomPattern",
+    "PropagatingExecutor",
     "RateLimitError",
     "SentrialClient",
     "SentrialError",
     "SentrialSpanProcessor",
     "ServerError",
+    "SessionContext",
     "__version__",
     "begin",
     "begin_async",
@@ -95,13 +114,20 @@ __all__ = [
     "close",
     "configure",
     "configure_async",
+    "context_env",
+    "extract_headers",
     "flush",
+    "get_current_interaction",
     "get_current_session_id",
     "get_experiment_context",
     "get_session_context",
+    "get_session_entry_points",
     "get_system_prompt",
     "get_variant_name",
+    "inject_headers",
     "is_experiment_mode",
+    "propagate",
+    "session",
     "set_session_context",
     "setup_otel_tracing",
     "shutdown",
@@ -125,7 +151,27 @@ _LAZY = {
         ),
         "sentrial.context",
     ),
-    **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
+    **dict.fromkeys(
+        (
+            "SessionContext",
+            "get_current_interaction",
+            "get_current_session_id",
+            "get_session_entry_points",
+            "session",
+            "tool",
+        ),
+        "sentrial.decorators",
+    ),
+    **dict.fromkeys(
+        (
+            "PropagatingExecutor",
+            "context_env",
+            "extract_headers",
+            "inject_headers",
+            "propagate",
+        ),
+        "sentrial.propagation",
+    ),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
     **dict.fromkeys(
         ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"

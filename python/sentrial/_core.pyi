@@ -4,7 +4,12 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
+<<<<<<< HEAD
 from collections.abc import Callable, Iterable
+=======
+from collections.abc import Callable
+from contextvars import ContextVar
+>>>>>>> deco
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -14,6 +19,7 @@ from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
 
 __all__ = [
+    "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
     "Interaction",
@@ -27,9 +33,12 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
+    "attach",
     "before_fork",
     "clear_session_context",
     "context_client",
+    "context_variables",
+    "current_interaction",
     "current_session",
     "enter_state",
     "flush_all",
@@ -38,9 +47,16 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
+<<<<<<< HEAD
     "known_cost",
     "open_session",
+=======
+    "make_current",
+>>>>>>> deco
     "prepare",
+    "price_cost",
+    "price_lookup",
+    "price_register",
     "release",
     "sessions_get",
     "sessions_list",
@@ -49,6 +65,7 @@ __all__ = [
     "to_json",
 ]
 
+PRICES_VERSION: Final[str]
 __version__: Final[str]
 
 @disjoint_base
@@ -228,7 +245,7 @@ class SentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         *,
-        parent_session_id: str | Interaction | None = None,
+        parent_session_id: str | Interaction | CurrentSession | None = None,
     ) -> Interaction: ...
     def flush(self, timeout: float = 30.0) -> None: ...
     def shutdown(self) -> None: ...
@@ -360,6 +377,7 @@ class CurrentSession:
         tool_name: str | None = None,
         stack_trace: str | None = None,
         *,
+        tool_input: Any = None,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -407,6 +425,7 @@ class Redactor:
     def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+<<<<<<< HEAD
 def open_session(
     client: SentrialClient,
     name: str,
@@ -417,6 +436,12 @@ def open_session(
     convo_id: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Interaction: ...
+=======
+def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
+def current_interaction() -> Interaction | None: ...
+def make_current(interaction: Interaction) -> None: ...
+def attach(session_id: str, client: SentrialClient) -> None: ...
+>>>>>>> deco
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
@@ -428,10 +453,24 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
+<<<<<<< HEAD
 def at_exit(elapsed: float = 0.0) -> None: ...
 def known_cost(
     provider: str, model: str, input_tokens: float, output_tokens: float
+=======
+def at_exit() -> None: ...
+def price_cost(
+    provider: str | None,
+    model: str,
+    counts: tuple[int, int, int, int, int, int, int],
+    at: int | None,
+    context: dict[str, str] | None,
+>>>>>>> deco
 ) -> float | None: ...
+def price_lookup(
+    provider: str | None, model: str, at: int | None, context: dict[str, str] | None
+) -> tuple[str, str, dict[str, float]] | None: ...
+def price_register(provider: str | None, model: str, rates: dict[str, str]) -> None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
 
 class _Key(TypedDict):

@@ -3,15 +3,14 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString};
 
+use crate::core::pricing::{PRICES_VERSION, Usage};
+
 use super::payload::{finite, merged};
 use super::pricing;
 use super::sessions::lossy;
 use super::track::{Common, Target, ToolCall};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
-
-/// Providers with a price table, asked in this order when the caller names none.
-const PROVIDERS: [&str; 3] = ["openai", "anthropic", "google"];
 
 /// The arguments of `track_llm_call`.
 pub(crate) struct Call<'a, 'py> {
@@ -36,7 +35,14 @@ impl<'py> Call<'_, 'py> {
         let provider = self.provider_name(&model);
         let known = match self.estimated_cost {
             Some(given) => Some(finite(Some(given))),
-            None => pricing::known(&provider, &model, prompt, completion),
+            None => {
+                let usage = Usage {
+                    input: count(prompt),
+                    output: count(completion),
+                    ..Usage::default()
+                };
+                pricing::known_cost(py, Some(&provider), &model, &usage)
+            }
         };
         let cost = PyFloat::new(py, known.unwrap_or(0.0)).into_any();
         let tokens = whole(py, prompt + completion)?;
@@ -58,6 +64,9 @@ impl<'py> Call<'_, 'py> {
         metadata.set_item("model", self.model)?;
         metadata.set_item("prompt_tokens", whole(py, prompt)?)?;
         metadata.set_item("completion_tokens", whole(py, completion)?)?;
+        if self.estimated_cost.is_none() {
+            metadata.set_item("prices_version", PRICES_VERSION)?;
+        }
 
         target.tool_call(&ToolCall {
             name: PyString::new(py, &format!("llm:{provider}:{model}")).as_any(),
@@ -81,11 +90,18 @@ impl<'py> Call<'_, 'py> {
         if let Some(provider) = self.provider {
             return lossy(provider).into_owned();
         }
-        let by_table = PROVIDERS
-            .iter()
-            .find(|p| pricing::known(p, model, 0.0, 0.0).is_some());
-        by_table.map_or_else(|| "unknown".to_owned(), |provider| (*provider).to_owned())
+        pricing::provider_of(model).unwrap_or_else(|| "unknown".to_owned())
     }
+}
+
+/// A count of tokens to be priced; less than none is none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, as meant"
+)]
+fn count(count: f64) -> u64 {
+    count as u64
 }
 
 /// A count as a whole number.

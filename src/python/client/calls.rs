@@ -149,6 +149,7 @@ impl SentrialClient {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
                 common: Common {
                     trace_id,
