@@ -150,6 +150,7 @@ impl SentrialClient {
                 kind: error_type,
                 tool_name,
                 stack_trace,
+                input: None,
                 common: Common {
                     trace_id,
                     span_id,
@@ -174,10 +175,15 @@ impl SentrialClient {
     ///     duration_ms: How long it took, in milliseconds.
     ///     error: What failed: a dict, a text or an exception.
     ///     metadata: A dict of anything.
+    ///     usage: A `sentrial.wrappers.Usage`, or a dict with its names, instead of
+    ///         ``prompt_tokens`` and ``completion_tokens``: tokens in disjoint buckets (input, cache
+    ///         read, cache write, output, reasoning, audio).
+    ///     output_fields: A dict of what else belongs to the answer (in ``toolOutput``), for example
+    ///         ``{"tool_calls": [...]}``.
     ///
     /// Returns:
     ///     As `track_tool_call`.
-    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None))]
+    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, usage=None, output_fields=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one keyword per documented field"
@@ -195,6 +201,8 @@ impl SentrialClient {
         duration_ms: Option<&Any<'py>>,
         error: Option<&Any<'py>>,
         metadata: Option<&Any<'py>>,
+        usage: Option<&Any<'py>>,
+        output_fields: Option<&Any<'py>>,
     ) -> PyResult<Py<PyAny>> {
         Self::call(slf, session_id, |target| {
             llm::Call {
@@ -204,10 +212,13 @@ impl SentrialClient {
                 provider,
                 prompt_tokens,
                 completion_tokens,
+                usage,
                 estimated_cost,
                 duration_ms,
                 error,
+                output_fields,
                 metadata,
+                with_usage: true,
             }
             .track(&target)
         })
