@@ -59,6 +59,15 @@ if TYPE_CHECKING:
     )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
+    from sentrial.wrappers import (
+        instrument,
+        llm_call,
+        unwrap,
+        wrap_anthropic,
+        wrap_google,
+        wrap_llm,
+        wrap_openai,
+    )
 
 __all__ = [
     "APIConnectionError",
@@ -96,11 +105,18 @@ __all__ = [
     "get_session_context",
     "get_system_prompt",
     "get_variant_name",
+    "instrument",
     "is_experiment_mode",
+    "llm_call",
     "set_session_context",
     "shutdown",
     "stats",
     "tool",
+    "unwrap",
+    "wrap_anthropic",
+    "wrap_google",
+    "wrap_llm",
+    "wrap_openai",
 ]
 
 _LAZY = {
@@ -121,6 +137,18 @@ _LAZY = {
     ),
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
+    **dict.fromkeys(
+        (
+            "instrument",
+            "llm_call",
+            "unwrap",
+            "wrap_anthropic",
+            "wrap_google",
+            "wrap_llm",
+            "wrap_openai",
+        ),
+        "sentrial.wrappers",
+    ),
     "EventType": "sentrial.types",
 }
 
