@@ -63,19 +63,17 @@ class Content(Method):
             return super().stream(result, tracker)
         if read(result, "_done", True) is not False:
             return None
-        mixin = _AsyncResponse if hasattr(cls, "__aiter__") else _Response
-        return result if adopt(result, mixin, _sentrial_tracker=tracker()) else None
+        members = _async_members if hasattr(cls, "__aiter__") else _members
+        return result if adopt(result, members, _sentrial_tracker=tracker()) else None
 
 
-class _Response:
-    """Mixed into a response that is read piece by piece."""
+def _members(base: Any) -> dict[str, Any]:
+    """The methods of a response that is read piece by piece."""
 
-    __slots__ = ()
-
-    def __iter__(self) -> Iterator[Any]:
-        tracker: Tracker = self._sentrial_tracker  # type: ignore[attr-defined]
+    def __iter__(self: Any) -> Iterator[Any]:
+        tracker: Tracker = self._sentrial_tracker
         try:
-            for piece in super().__iter__():  # type: ignore[misc]
+            for piece in base.__iter__(self):
                 tracker.hides(piece)
                 yield piece
         except GeneratorExit:
@@ -86,17 +84,14 @@ class _Response:
             raise
         tracker.ended()
 
-    def __del__(self) -> None:
-        self._sentrial_tracker.left()  # type: ignore[attr-defined]
+    return {"__iter__": __iter__, "__del__": _collected}
 
 
-class _AsyncResponse:
-    __slots__ = ()
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        tracker: Tracker = self._sentrial_tracker  # type: ignore[attr-defined]
+def _async_members(base: Any) -> dict[str, Any]:
+    async def __aiter__(self: Any) -> AsyncIterator[Any]:
+        tracker: Tracker = self._sentrial_tracker
         try:
-            async for piece in super().__aiter__():  # type: ignore[misc]
+            async for piece in base.__aiter__(self):
                 tracker.hides(piece)
                 yield piece
         except GeneratorExit:
@@ -107,8 +102,11 @@ class _AsyncResponse:
             raise
         await tracker.ended_in_loop()
 
-    def __del__(self) -> None:
-        self._sentrial_tracker.left()  # type: ignore[attr-defined]
+    return {"__aiter__": __aiter__, "__del__": _collected}
+
+
+def _collected(response: Any) -> None:
+    response._sentrial_tracker.left()  # noqa: SLF001  ours
 
 
 _CONTENT = Content()

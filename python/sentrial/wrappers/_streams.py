@@ -112,19 +112,24 @@ class Tracker:
         warn(problem)
 
 
-class _Sync:
-    """Mixed into the class of a synchronous stream."""
+def _collected(stream: Any) -> None:
+    tracker = vars(stream).get(_TRACKER)
+    if tracker is not None:
+        tracker.left()
 
-    __slots__ = ()
 
-    def __iter__(self) -> _Iteration:
+def sync_members(base: Any) -> dict[str, Any]:
+    """Make the methods of a tracked synchronous stream of this class."""
+    advance = base.__next__
+
+    def __iter__(self: Any) -> _Iteration:
         return _Iteration(self)
 
-    def __next__(self) -> Any:
-        tracker: Tracker = self._sentrial_tracker  # type: ignore[attr-defined]
+    def __next__(self: Any) -> Any:
+        tracker: Tracker = self._sentrial_tracker
         while True:
             try:
-                piece = super().__next__()  # type: ignore[misc]
+                piece = advance(self)
             except StopIteration:
                 tracker.ended()
                 raise
@@ -134,39 +139,37 @@ class _Sync:
             if not tracker.hides(piece):
                 return piece
 
-    def __enter__(self) -> Any:
-        self._sentrial_tracker.guarded = True  # type: ignore[attr-defined]
-        return super().__enter__()  # type: ignore[misc]
+    def __enter__(self: Any) -> Any:
+        self._sentrial_tracker.guarded = True
+        return base.__enter__(self)
 
-    def __exit__(self, *exc: object) -> Any:
+    def __exit__(self: Any, *exc: Any) -> Any:
         try:
-            return super().__exit__(*exc)  # type: ignore[misc]
+            return base.__exit__(self, *exc)
         finally:
-            self._sentrial_tracker.left()  # type: ignore[attr-defined]
+            self._sentrial_tracker.left()
 
-    def close(self, *args: Any, **kwargs: Any) -> Any:
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().close(*args, **kwargs)  # type: ignore[misc]
+            return base.close(self, *args, **kwargs)
         finally:
-            self._sentrial_tracker.left()  # type: ignore[attr-defined]
+            self._sentrial_tracker.left()
 
-    def __del__(self) -> None:
-        _collected(self, super())
+    return _those_of(base, [__iter__, __next__, __enter__, __exit__, close])
 
 
-class _Async:
-    """Mixed into the class of an asynchronous stream."""
+def async_members(base: Any) -> dict[str, Any]:
+    """Make the methods of a tracked asynchronous stream of this class."""
+    advance = base.__anext__
 
-    __slots__ = ()
-
-    def __aiter__(self) -> _AsyncIteration:
+    def __aiter__(self: Any) -> _AsyncIteration:
         return _AsyncIteration(self)
 
-    async def __anext__(self) -> Any:
-        tracker: Tracker = self._sentrial_tracker  # type: ignore[attr-defined]
+    async def __anext__(self: Any) -> Any:
+        tracker: Tracker = self._sentrial_tracker
         while True:
             try:
-                piece = await super().__anext__()  # type: ignore[misc]
+                piece = await advance(self)
             except StopAsyncIteration:
                 await tracker.ended_in_loop()
                 raise
@@ -176,33 +179,36 @@ class _Async:
             if not tracker.hides(piece):
                 return piece
 
-    async def __aenter__(self) -> Any:
-        self._sentrial_tracker.guarded = True  # type: ignore[attr-defined]
-        return await super().__aenter__()  # type: ignore[misc]
+    async def __aenter__(self: Any) -> Any:
+        self._sentrial_tracker.guarded = True
+        return await base.__aenter__(self)
 
-    async def __aexit__(self, *exc: object) -> Any:
+    async def __aexit__(self: Any, *exc: Any) -> Any:
         try:
-            return await super().__aexit__(*exc)  # type: ignore[misc]
+            return await base.__aexit__(self, *exc)
         finally:
-            await self._sentrial_tracker.ended_in_loop(partial=True)  # type: ignore[attr-defined]
+            await self._sentrial_tracker.ended_in_loop(partial=True)
 
-    async def close(self, *args: Any, **kwargs: Any) -> Any:
+    async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super().close(*args, **kwargs)  # type: ignore[misc]
+            return await base.close(self, *args, **kwargs)
         finally:
-            await self._sentrial_tracker.ended_in_loop(partial=True)  # type: ignore[attr-defined]
+            await self._sentrial_tracker.ended_in_loop(partial=True)
 
-    def __del__(self) -> None:
-        _collected(self, super())
+    return _those_of(base, [__aiter__, __anext__, __aenter__, __aexit__, close])
 
 
-def _collected(stream: object, base: Any) -> None:
-    tracker = getattr(stream, _TRACKER, None)
-    if tracker is not None:
-        tracker.left()
+def _those_of(base: type, functions: list[Any]) -> dict[str, Any]:
+    """Only what the class has itself: what it cannot do, the tracked one cannot do either."""
+    members = {f.__name__: f for f in functions if hasattr(base, f.__name__)}
     inherited = getattr(base, "__del__", None)
-    if inherited is not None:
-        inherited()
+
+    def __del__(self: Any) -> None:
+        _collected(self)
+        if inherited is not None:
+            inherited(self)
+
+    return {**members, "__del__": __del__}
 
 
 class _Iteration:
@@ -244,13 +250,8 @@ class _AsyncIteration:
 class _Delegate:
     """Stands for a stream whose class cannot be exchanged."""
 
-    def __init__(self, stream: Any, tracker: Tracker) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._sentrial_tracker = tracker
-
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
-        return type(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -286,46 +287,41 @@ class _AsyncDelegate(_Delegate):
         return await self._stream.close()
 
 
-class _TrackedSync(_Sync, _SyncDelegate):
-    pass
+#: The subclasses made so far, by class and by what makes their methods.
+_classes: dict[tuple[type, object], type] = {}
 
 
-class _TrackedAsync(_Async, _AsyncDelegate):
-    pass
+def adopt(thing: Any, members: Callable[[Any], dict[str, Any]], **state: Any) -> bool:
+    """Exchange the class of an object for a subclass of it with other methods.
 
-
-_classes: dict[tuple[type, type], type] = {}
-
-
-def adopt(thing: Any, mixin: type, **members: Any) -> bool:
-    """Exchange the class of an object for a subclass with `mixin` in front of it.
+    The subclass has that one base: with a mixin in front, Python takes the mixin's layout and
+    refuses the exchange.
 
     Args:
         thing: An object just made by a provider's package, for this one call.
-        mixin: A class without slots of its own.
-        members: What the mixin needs, set on the object.
+        members: Makes the methods from the class they are put in front of.
+        state: What the methods need, set on the object.
 
     Returns:
         False if the object does not allow it; it is then as it was.
     """
     cls = type(thing)
-    made = _classes.get((cls, mixin))
     try:
-        if made is None:
-            names = {
-                "__slots__": (),
-                "__module__": cls.__module__,
-                "__qualname__": cls.__qualname__,
-                "__doc__": cls.__doc__,
-            }
-            made = type(cls)(cls.__name__, (mixin, cls), names)
-            _classes[cls, mixin] = made
-        for name, value in members.items():
+        made = _classes.get((cls, members)) or _subclass(cls, members)
+        for name, value in state.items():
             object.__setattr__(thing, name, value)
         thing.__class__ = made
     except (AttributeError, TypeError):
         return False
     return True
+
+
+def _subclass(cls: Any, members: Callable[[Any], dict[str, Any]]) -> type:
+    # To the program it is the class it knows, also by name.
+    looks = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    made: type = type(cls)(cls.__name__, (cls,), {"__slots__": (), **looks, **members(cls)})
+    _classes[cls, members] = made
+    return made
 
 
 def tracked_stream(stream: Any, tracker: Tracker) -> Any:
@@ -338,12 +334,19 @@ def tracked_stream(stream: Any, tracker: Tracker) -> Any:
     if inspect.isasyncgen(stream):
         return _async_generator(stream, tracker)
     if hasattr(type(stream), "__anext__"):
-        adopted = adopt(stream, _Async, _sentrial_tracker=tracker)
-        return stream if adopted else _TrackedAsync(stream, tracker)
+        if adopt(stream, async_members, _sentrial_tracker=tracker):
+            return stream
+        return _standing(_AsyncDelegate(stream), async_members, tracker)
     if hasattr(type(stream), "__next__"):
-        adopted = adopt(stream, _Sync, _sentrial_tracker=tracker)
-        return stream if adopted else _TrackedSync(stream, tracker)
+        if adopt(stream, sync_members, _sentrial_tracker=tracker):
+            return stream
+        return _standing(_SyncDelegate(stream), sync_members, tracker)
     return None
+
+
+def _standing(delegate: Any, members: Callable[[Any], dict[str, Any]], tracker: Tracker) -> Any:
+    adopt(delegate, members, _sentrial_tracker=tracker)
+    return delegate
 
 
 def _generator(source: Generator[Any, None, Any], tracker: Tracker) -> Generator[Any, None, None]:
@@ -426,44 +429,44 @@ class Opening:
             await tracker.ended_in_loop(partial=True)
 
 
-class _Manager:
-    __slots__ = ()
-
-    def __enter__(self) -> Any:
-        opening: Opening = self._sentrial_opening  # type: ignore[attr-defined]
+def _manager_members(base: Any) -> dict[str, Any]:
+    def __enter__(self: Any) -> Any:
+        opening: Opening = self._sentrial_opening
         before = opening.enter()
         try:
-            stream = super().__enter__()  # type: ignore[misc]
+            stream = base.__enter__(self)
         except BaseException as error:
             opening.failed(before, error)
             raise
         return opening.opened(before, stream)
 
-    def __exit__(self, *exc: object) -> Any:
+    def __exit__(self: Any, *exc: Any) -> Any:
         try:
-            return super().__exit__(*exc)  # type: ignore[misc]
+            return base.__exit__(self, *exc)
         finally:
-            self._sentrial_opening.closed()  # type: ignore[attr-defined]
+            self._sentrial_opening.closed()
+
+    return {"__enter__": __enter__, "__exit__": __exit__}
 
 
-class _AsyncManager:
-    __slots__ = ()
-
-    async def __aenter__(self) -> Any:
-        opening: Opening = self._sentrial_opening  # type: ignore[attr-defined]
+def _async_manager_members(base: Any) -> dict[str, Any]:
+    async def __aenter__(self: Any) -> Any:
+        opening: Opening = self._sentrial_opening
         before = opening.enter()
         try:
-            stream = await super().__aenter__()  # type: ignore[misc]
+            stream = await base.__aenter__(self)
         except BaseException as error:
             opening.failed(before, error)
             raise
         return opening.opened(before, stream)
 
-    async def __aexit__(self, *exc: object) -> Any:
+    async def __aexit__(self: Any, *exc: Any) -> Any:
         try:
-            return await super().__aexit__(*exc)  # type: ignore[misc]
+            return await base.__aexit__(self, *exc)
         finally:
-            await self._sentrial_opening.closed_in_loop()  # type: ignore[attr-defined]
+            await self._sentrial_opening.closed_in_loop()
+
+    return {"__aenter__": __aenter__, "__aexit__": __aexit__}
 
 
 def tracked_manager(manager: Any, begin: Callable[[], tuple[Call, Accumulator] | None]) -> Any:
@@ -474,6 +477,8 @@ def tracked_manager(manager: Any, begin: Callable[[], tuple[Call, Accumulator] |
         begin: Begins the call; None if the helper makes its request through a method that is
             recorded itself, or nothing shall be recorded.
     """
-    mixin = _AsyncManager if hasattr(type(manager), "__aenter__") else _Manager
-    adopt(manager, mixin, _sentrial_opening=Opening(begin))
+    is_async = hasattr(type(manager), "__aenter__")
+    members = _async_manager_members if is_async else _manager_members
+    if is_async or hasattr(type(manager), "__enter__"):
+        adopt(manager, members, _sentrial_opening=Opening(begin))
     return manager
