@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sentrial.wrappers import _openai_chat as chat
 from sentrial.wrappers import _openai_responses as responses
@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 
 __all__ = ["class_targets", "targets"]
 
-_PARAMETERS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "n",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "reasoning_effort",
-    "service_tier",
-    "tool_choice",
-    "dimensions",
-    "stream",
+_PARAMETERS = frozenset(
+    (
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "n",
+        "stop",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+        "service_tier",
+        "tool_choice",
+        "dimensions",
+        "stream",
+    )
 )
 #: Hosts of other providers that speak this API, by the end of their name.
 _HOSTS = {
@@ -95,7 +97,7 @@ class _Base(Method):
             return None
         return {**kwargs, "stream_options": {**given, "include_usage": True}}
 
-    def refused(self, owner: Any, error: BaseException) -> bool:
+    def refused(self, owner: Any, error: BaseException) -> bool:  # noqa: ARG002
         return getattr(error, "status_code", None) in _BAD_REQUEST
 
     def accepted_without(self, owner: Any) -> None:
@@ -109,7 +111,7 @@ def _one_shot(kwargs: dict[str, Any], name: str) -> Any:
     """A parameter; an iterator is exchanged for one that keeps what the client takes from it."""
     value = kwargs.get(name)
     if hasattr(type(value), "__next__"):
-        value = kwargs[name] = Passing(value)
+        value = kwargs[name] = Passing(cast("Iterator[Any]", value))
     elif type(value) is list:
         # The program may append to its list before a stream has ended.
         return list(value)
@@ -134,7 +136,7 @@ class Chat(_Base):
 class Responses(_Base):
     """`responses.create`, `parse` and `stream`."""
 
-    def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         given = _one_shot(kwargs, "input")
         messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
         instructions = kwargs.get("instructions")
