@@ -52,13 +52,15 @@ class Accumulator(Protocol):
 class Tracker:
     """Sees what passes through one stream, and records the call once."""
 
-    __slots__ = ("_accumulator", "_call", "_done", "_waiting", "guarded")
+    __slots__ = ("_accumulator", "_call", "_done", "_waiting", "advancing", "guarded")
 
     def __init__(self, call: Call, accumulator: Accumulator) -> None:
         self._call = call
         self._accumulator = accumulator
         self._done = False
         self._waiting = True
+        #: The stream is at work: when it closes itself now, that is not the program's doing.
+        self.advancing = False
         #: Somebody will close the stream for certain: a `with` block.
         self.guarded = False
 
@@ -94,7 +96,8 @@ class Tracker:
 
     def left(self) -> None:
         """Record what was seen: the program goes away from the stream before its end."""
-        self.ended(partial=True)
+        if not self.advancing:
+            self.ended(partial=True)
 
     def broken_off(self) -> None:
         """Record what was seen, unless a `with` block will still close the stream."""
@@ -113,6 +116,11 @@ class Tracker:
         from sentrial.wrappers._calls import off_the_loop
 
         await off_the_loop(lambda: self.ended(error, partial=partial), error)
+
+    async def left_in_loop(self) -> None:
+        """Record as `left` does, without holding up the loop."""
+        if not self.advancing:
+            await self.ended_in_loop(partial=True)
 
     def _warn(self, problem: Exception) -> None:
         from sentrial.wrappers._record import warn
@@ -136,6 +144,7 @@ def sync_members(base: Any) -> dict[str, Any]:
     def following(self: Any) -> Any:
         tracker: Tracker = self._sentrial_tracker
         while True:
+            tracker.advancing = True
             try:
                 piece = advance(self)
             except StopIteration:
@@ -144,6 +153,8 @@ def sync_members(base: Any) -> dict[str, Any]:
             except BaseException as error:
                 tracker.ended(error)
                 raise
+            finally:
+                tracker.advancing = False
             if not tracker.hides(piece):
                 return piece
 
@@ -185,6 +196,7 @@ def async_members(base: Any) -> dict[str, Any]:
     async def following(self: Any) -> Any:
         tracker: Tracker = self._sentrial_tracker
         while True:
+            tracker.advancing = True
             try:
                 piece = await advance(self)
             except StopAsyncIteration:
@@ -193,6 +205,8 @@ def async_members(base: Any) -> dict[str, Any]:
             except BaseException as error:
                 await tracker.ended_in_loop(error)
                 raise
+            finally:
+                tracker.advancing = False
             if not tracker.hides(piece):
                 return piece
 
@@ -204,13 +218,13 @@ def async_members(base: Any) -> dict[str, Any]:
         try:
             return await base.__aexit__(self, *exc)
         finally:
-            await self._sentrial_tracker.ended_in_loop(partial=True)
+            await self._sentrial_tracker.left_in_loop()
 
     async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return await base.close(self, *args, **kwargs)
         finally:
-            await self._sentrial_tracker.ended_in_loop(partial=True)
+            await self._sentrial_tracker.left_in_loop()
 
     return _those_of(
         base,
@@ -453,7 +467,7 @@ class Opening:
     async def closed_in_loop(self) -> None:
         """The block is over, and recording must not hold up the loop."""
         for tracker in self._trackers:
-            await tracker.ended_in_loop(partial=True)
+            await tracker.left_in_loop()
 
 
 def _manager_members(base: Any) -> dict[str, Any]:
