@@ -111,13 +111,13 @@ class Undo:
 
     def __init__(self) -> None:
         self._patches: list[_Place] = []
-        self._afterwards: list[Callable[[], None]] = []
+        self._afterwards: list[Callable[[], object]] = []
 
     def add(self, owner: object, name: str, wrapper: object, present: object) -> None:
         """Remember one place: what was put there, and what the owner itself had there."""
         self._patches.append((owner, name, wrapper, present))
 
-    def then(self, work: Callable[[], None]) -> None:
+    def then(self, work: Callable[[], object]) -> None:
         """Do something after the methods have been taken back."""
         self._afterwards.append(work)
 
@@ -128,7 +128,7 @@ class Undo:
             self._patches += patches
             self._afterwards += afterwards
 
-    def _given_away(self) -> tuple[list[_Place], list[Callable[[], None]]]:
+    def _given_away(self) -> tuple[list[_Place], list[Callable[[], object]]]:
         given = self._patches, self._afterwards
         self._patches, self._afterwards = [], []
         return given

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sentrial.wrappers import _openai_chat as chat
 from sentrial.wrappers import _openai_responses as responses
 from sentrial.wrappers._calls import Method, wrapped, wrapped_helper
 from sentrial.wrappers._record import Answer, Options, Request
-from sentrial.wrappers._targets import Target, resource
+from sentrial.wrappers._targets import Deferred, Target, resource
 from sentrial.wrappers._usage import of_openai
 from sentrial.wrappers._values import Passing, read, scalars
 
@@ -192,31 +194,45 @@ _RESPONSES = Responses()
 _COMPLETIONS = Completions()
 _EMBEDDINGS = Embeddings()
 
+_Rule: TypeAlias = tuple[str, Method, tuple[str, ...], tuple[str, ...]]
+
 #: Path of the resource below the client, and which of its methods are wrapped how.
-_RESOURCES: tuple[tuple[str, Method, tuple[str, ...], tuple[str, ...]], ...] = (
+_RESOURCES: tuple[_Rule, ...] = (
     ("chat.completions", _CHAT, ("create", "parse"), ("stream",)),
-    ("beta.chat.completions", _CHAT, ("create", "parse"), ("stream",)),
     ("responses", _RESPONSES, ("create", "parse"), ("stream",)),
     ("completions", _COMPLETIONS, ("create",), ()),
     ("embeddings", _EMBEDDINGS, ("create",), ()),
+)
+_BETA: tuple[_Rule, ...] = (
+    ("beta.chat.completions", _CHAT, ("create", "parse"), ("stream",)),
+    ("beta.responses", _RESPONSES, ("create", "parse"), ("stream",)),
 )
 
 _CLASSES: tuple[tuple[str, str, Method, tuple[str, ...], tuple[str, ...]], ...] = (
     ("openai.resources.chat.completions", "Completions", _CHAT, ("create", "parse"), ("stream",)),
     ("openai.resources.beta.chat.completions", "Completions", _CHAT, ("parse",), ("stream",)),
     ("openai.resources.responses", "Responses", _RESPONSES, ("create", "parse"), ("stream",)),
+    ("openai.resources.beta.responses", "Responses", _RESPONSES, ("create", "parse"), ("stream",)),
     ("openai.resources.completions", "Completions", _COMPLETIONS, ("create",), ()),
     ("openai.resources.embeddings", "Embeddings", _EMBEDDINGS, ("create",), ()),
 )
 
 
-def targets(client: Any, options: Options) -> Iterator[Target]:
+def targets(client: Any, options: Options) -> Iterator[Target | Deferred]:
     """Give the methods of a client that are wrapped."""
-    seen: list[Any] = []
-    for path, method, calls, helpers in _RESOURCES:
+    yield from _below(client, _RESOURCES, options)
+    beta = functools.partial(_below, client, _BETA, options)
+    if hasattr(type(client), "beta") and "openai.resources.beta" not in sys.modules:
+        # From version 3 on, loading it takes most of a second.
+        yield Deferred(client, "beta", beta)
+    else:
+        yield from beta()
+
+
+def _below(client: Any, rules: tuple[_Rule, ...], options: Options) -> Iterator[Target]:
+    for path, method, calls, helpers in rules:
         owner = resource(client, path)
-        if owner is not None and not any(owner is other for other in seen):
-            seen.append(owner)
+        if owner is not None:
             yield from _of(owner, method, calls, helpers, options, bound=True)
 
 
