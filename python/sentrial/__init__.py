@@ -43,7 +43,14 @@ if TYPE_CHECKING:
         get_variant_name,
         is_experiment_mode,
     )
-    from sentrial.decorators import get_current_session_id, tool
+    from sentrial.decorators import (
+        SessionContext,
+        get_current_interaction,
+        get_current_session_id,
+        get_session_entry_points,
+        session,
+        tool,
+    )
     from sentrial.exceptions import (
         APIConnectionError,
         APIError,
@@ -56,6 +63,13 @@ if TYPE_CHECKING:
         RateLimitError,
         SentrialError,
         ServerError,
+    )
+    from sentrial.propagation import (
+        PropagatingExecutor,
+        context_env,
+        extract_headers,
+        inject_headers,
+        propagate,
     )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
@@ -88,10 +102,12 @@ __all__ = [
     "PiiBuiltinPatterns",
     "PiiConfig",
     "PiiCustomPattern",
+    "PropagatingExecutor",
     "RateLimitError",
     "SentrialClient",
     "SentrialError",
     "ServerError",
+    "SessionContext",
     "__version__",
     "begin",
     "begin_async",
@@ -99,15 +115,22 @@ __all__ = [
     "close",
     "configure",
     "configure_async",
+    "context_env",
+    "extract_headers",
     "flush",
+    "get_current_interaction",
     "get_current_session_id",
     "get_experiment_context",
     "get_session_context",
+    "get_session_entry_points",
     "get_system_prompt",
     "get_variant_name",
+    "inject_headers",
     "instrument",
     "is_experiment_mode",
     "llm_call",
+    "propagate",
+    "session",
     "set_session_context",
     "shutdown",
     "stats",
@@ -135,7 +158,27 @@ _LAZY = {
         ),
         "sentrial.context",
     ),
-    **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
+    **dict.fromkeys(
+        (
+            "SessionContext",
+            "get_current_interaction",
+            "get_current_session_id",
+            "get_session_entry_points",
+            "session",
+            "tool",
+        ),
+        "sentrial.decorators",
+    ),
+    **dict.fromkeys(
+        (
+            "PropagatingExecutor",
+            "context_env",
+            "extract_headers",
+            "inject_headers",
+            "propagate",
+        ),
+        "sentrial.propagation",
+    ),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
     **dict.fromkeys(
         (

@@ -24,9 +24,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 
 #: Whole families of scenarios, by the beginning of their names.
-FAMILIES = ("client_", "batch_", "cost_")
+FAMILIES = ("client_", "batch_", "cost_", "deco_", "session_", "flow_multi_agent")
 
-#: Recorded defects of the client and the batcher.
+#: Recorded defects of the client, the batcher and the decorators.
 QUIRKS = (
     "quirk_abandoned_interaction",
     "quirk_accumulator_leak",
@@ -36,6 +36,8 @@ QUIRKS = (
     "quirk_batch_leaks",
     "quirk_batch_loud_errors",
     "quirk_configure_drops_batch",
+    "quirk_deco_session_async",
+    "quirk_deco_session_async_concurrent",
     "quirk_default_client_production",
     "quirk_import_bare",
     "quirk_no_timeout",
@@ -44,9 +46,16 @@ QUIRKS = (
     "quirk_wrapped_finish_other_thread",
 )
 
-#: These count attempts or expect the answer of the call, which only immediate delivery waits for.
+#: These count attempts, expect the answer of the call, or refuse one of several sessions of the
+#: same user, for whose creation only immediate delivery waits.
 IMMEDIATE_ONLY = frozenset(
-    {"client_retries", "client_retries_exhausted", "client_http_errors", "client_server_down"}
+    {
+        "client_http_errors",
+        "client_retries",
+        "client_retries_exhausted",
+        "client_server_down",
+        "deco_session_errors",
+    }
 )
 
 

@@ -16,6 +16,7 @@ use pyo3::types::PyString;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
+use super::context;
 use super::inner::{CallError, Inner, empty};
 use super::record::SessionRecord;
 use super::sessions::{Completion, complete, lossy};
@@ -108,6 +109,15 @@ impl Interaction {
                 Ok::<_, CallError>(f(Target { client, record })?)
             },
         )
+    }
+
+    /// Makes its session current in this context too; nothing if it is finished.
+    pub(crate) fn make_current(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        if this.finished.load(Ordering::Acquire) || !this.record.is_live() {
+            return Ok(());
+        }
+        context::enter(this.client.bind(slf.py()), &this.record, slf.as_any())
     }
 
     fn elapsed_ms(&self) -> i64 {
@@ -309,8 +319,8 @@ impl Interaction {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
-                input: None,
                 common: Common {
                     metadata,
                     ..Common::default()
@@ -362,6 +372,7 @@ impl Interaction {
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.get().record.enter();
         slf.clone()
     }
 
