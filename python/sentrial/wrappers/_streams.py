@@ -298,6 +298,9 @@ class _Delegate:
 
 
 class _SyncDelegate(_Delegate):
+    def __iter__(self) -> Any:
+        return iter(self._stream)
+
     def __next__(self) -> Any:
         return self._stream.__next__()
 
@@ -313,6 +316,9 @@ class _SyncDelegate(_Delegate):
 
 
 class _AsyncDelegate(_Delegate):
+    def __aiter__(self) -> Any:
+        return self._stream.__aiter__()
+
     async def __anext__(self) -> Any:
         return await self._stream.__anext__()
 
@@ -367,7 +373,9 @@ def _subclass(cls: Any, members: Callable[[Any], dict[str, Any]]) -> type:
 # Remembered, because to ask a class of pydantic's for a name it has not takes microseconds.
 @functools.lru_cache(maxsize=256)
 def is_stream_class(cls: type) -> bool:
-    """Tell whether objects of this class are advanced step by step."""
+    """Tell whether objects of this class are advanced step by step. Mocks only look like it."""
+    if any(base.__module__ == "unittest.mock" for base in cls.__mro__):
+        return False
     return hasattr(cls, "__next__") or hasattr(cls, "__anext__")
 
 

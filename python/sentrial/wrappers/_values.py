@@ -167,7 +167,8 @@ def _of_data_url(text: str) -> Any:
     head, comma, data = text.partition(",")
     if not comma or not head.endswith(";base64"):
         return text
-    return _of_base64(data, head[len("data:") : -len(";base64")])
+    told = _of_base64(data, head[len("data:") : -len(";base64")])
+    return text if told is data else told
 
 
 def _of_base64(text: str, media: str | None) -> Any:
