@@ -64,10 +64,8 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
-<<<<<<< HEAD
     from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
     from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
-=======
     from sentrial.propagation import (
         PropagatingExecutor,
         context_env,
@@ -75,9 +73,17 @@ if TYPE_CHECKING:
         inject_headers,
         propagate,
     )
->>>>>>> deco
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
+    from sentrial.wrappers import (
+        instrument,
+        llm_call,
+        unwrap,
+        wrap_anthropic,
+        wrap_google,
+        wrap_llm,
+        wrap_openai,
+    )
 
 __all__ = [
     "APIConnectionError",
@@ -125,7 +131,9 @@ __all__ = [
     "get_system_prompt",
     "get_variant_name",
     "inject_headers",
+    "instrument",
     "is_experiment_mode",
+    "llm_call",
     "propagate",
     "session",
     "set_session_context",
@@ -133,6 +141,11 @@ __all__ = [
     "shutdown",
     "stats",
     "tool",
+    "unwrap",
+    "wrap_anthropic",
+    "wrap_google",
+    "wrap_llm",
+    "wrap_openai",
 ]
 
 _LAZY = {
@@ -177,6 +190,18 @@ _LAZY = {
         ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"
     ),
     **dict.fromkeys(("SentrialSpanProcessor", "setup_otel_tracing"), "sentrial.otel"),
+    **dict.fromkeys(
+        (
+            "instrument",
+            "llm_call",
+            "unwrap",
+            "wrap_anthropic",
+            "wrap_google",
+            "wrap_llm",
+            "wrap_openai",
+        ),
+        "sentrial.wrappers",
+    ),
     "EventType": "sentrial.types",
 }
 

@@ -4,12 +4,9 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
-<<<<<<< HEAD
 from collections.abc import Callable, Iterable
-=======
 from collections.abc import Callable
 from contextvars import ContextVar
->>>>>>> deco
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -47,12 +44,9 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-<<<<<<< HEAD
     "known_cost",
     "open_session",
-=======
     "make_current",
->>>>>>> deco
     "prepare",
     "price_cost",
     "price_lookup",
@@ -191,6 +185,8 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
         trace_id: str | None = None,
         span_id: str | None = None,
+        usage: Any = None,
+        output_fields: dict[str, Any] | None = None,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
@@ -370,6 +366,21 @@ class CurrentSession:
         *,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+    def track_llm_call(
+        self,
+        model: str,
+        messages: Any = None,
+        output: Any = None,
+        *,
+        provider: str | None = None,
+        usage: Any = None,
+        estimated_cost: float | None = None,
+        duration_ms: float | None = None,
+        error: dict[str, Any] | str | BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+        output_fields: dict[str, Any] | None = None,
+        with_usage: bool = True,
+    ) -> None: ...
     def track_error(
         self,
         error_message: str,
@@ -425,7 +436,6 @@ class Redactor:
     def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
-<<<<<<< HEAD
 def open_session(
     client: SentrialClient,
     name: str,
@@ -436,12 +446,10 @@ def open_session(
     convo_id: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Interaction: ...
-=======
 def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
 def current_interaction() -> Interaction | None: ...
 def make_current(interaction: Interaction) -> None: ...
 def attach(session_id: str, client: SentrialClient) -> None: ...
->>>>>>> deco
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
@@ -453,11 +461,9 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-<<<<<<< HEAD
 def at_exit(elapsed: float = 0.0) -> None: ...
 def known_cost(
     provider: str, model: str, input_tokens: float, output_tokens: float
-=======
 def at_exit() -> None: ...
 def price_cost(
     provider: str | None,
@@ -465,7 +471,6 @@ def price_cost(
     counts: tuple[int, int, int, int, int, int, int],
     at: int | None,
     context: dict[str, str] | None,
->>>>>>> deco
 ) -> float | None: ...
 def price_lookup(
     provider: str | None, model: str, at: int | None, context: dict[str, str] | None

@@ -54,14 +54,10 @@ mod core_module {
     use super::mirror::Mirrored;
     #[pymodule_export]
     use super::module::{
-<<<<<<< HEAD
-        CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
-=======
-        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, attach, before_fork,
->>>>>>> deco
-        clear_session_context, context_client, current_session, enter_state, flush_all,
-        get_session_context, is_immediate, make_current, prepare, process_stats, release,
-        set_session_context,
+        CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, attach,
+        before_fork, clear_session_context, context_client, current_session, enter_state,
+        flush_all, get_session_context, is_immediate, make_current, prepare, process_stats,
+        release, set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;

@@ -14,16 +14,13 @@ use crate::core::session::Session;
 use super::client::SentrialClient;
 use super::context;
 use super::inner::CallError;
-<<<<<<< HEAD
-use super::payload::finite;
-=======
 use super::interaction::Interaction;
->>>>>>> deco
+use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{after, wait_for};
-use super::{log, pending, stats};
+use super::{llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -76,6 +73,51 @@ impl CurrentSession {
                     ..Common::default()
                 },
             })
+        })
+    }
+
+    /// See `SentrialClient.track_llm_call`. With ``with_usage=False`` the event has neither tokens
+    /// nor cost: another call carries them.
+    #[pyo3(signature = (model, messages=None, output=None, *, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one keyword per documented field"
+    )]
+    fn track_llm_call<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Bound<'py, PyAny>,
+        messages: Option<&Bound<'py, PyAny>>,
+        output: Option<&Bound<'py, PyAny>>,
+        provider: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, PyAny>>,
+        estimated_cost: Option<&Bound<'py, PyAny>>,
+        duration_ms: Option<&Bound<'py, PyAny>>,
+        error: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+        output_fields: Option<&Bound<'py, PyAny>>,
+        with_usage: bool,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            llm::Call {
+                model,
+                messages,
+                output,
+                provider,
+                prompt_tokens: None,
+                completion_tokens: None,
+                usage,
+                estimated_cost,
+                duration_ms,
+                error,
+                output_fields,
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
+                with_usage,
+            }
+            .track(&target)
         })
     }
 

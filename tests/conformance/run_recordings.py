@@ -24,11 +24,18 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 
 #: Whole families of scenarios, by the beginning of their names.
-<<<<<<< HEAD
-FAMILIES = ("client_", "batch_", "cost_", "otel_", "langfuse_")
-=======
-FAMILIES = ("client_", "batch_", "cost_", "deco_", "session_", "flow_multi_agent")
->>>>>>> deco
+FAMILIES = (
+    "client_",
+    "batch_",
+    "cost_",
+    "deco_",
+    "session_",
+    "flow_",
+    "wrap_",
+    "pii_",
+    "otel_",
+    "langfuse_",
+)
 
 #: Recorded defects of the client, the batcher and the decorators.
 QUIRKS = (

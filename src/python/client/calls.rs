@@ -177,10 +177,15 @@ impl SentrialClient {
     ///     metadata: A dict of anything.
     ///     trace_id: Trace the call belongs to.
     ///     span_id: Span the call belongs to.
+    ///     usage: A `sentrial.wrappers.Usage`, or a dict with its names, instead of
+    ///         ``prompt_tokens`` and ``completion_tokens``: tokens in disjoint buckets (input, cache
+    ///         read, cache write, output, reasoning, audio).
+    ///     output_fields: A dict of what else belongs to the answer (in ``toolOutput``), for example
+    ///         ``{"tool_calls": [...]}``.
     ///
     /// Returns:
     ///     As `track_tool_call`.
-    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, trace_id=None, span_id=None))]
+    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, trace_id=None, span_id=None, usage=None, output_fields=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one keyword per documented field"
@@ -200,6 +205,8 @@ impl SentrialClient {
         metadata: Option<&Any<'py>>,
         trace_id: Option<&Any<'py>>,
         span_id: Option<&Any<'py>>,
+        usage: Option<&Any<'py>>,
+        output_fields: Option<&Any<'py>>,
     ) -> PyResult<Py<PyAny>> {
         Self::call(slf, session_id, |target| {
             llm::Call {
@@ -209,6 +216,7 @@ impl SentrialClient {
                 provider,
                 prompt_tokens,
                 completion_tokens,
+                usage,
                 estimated_cost,
                 duration_ms,
                 error,
@@ -217,6 +225,8 @@ impl SentrialClient {
                     span_id,
                     metadata,
                 },
+                output_fields,
+                with_usage: true,
             }
             .track(&target)
         })
