@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         configure_async,
     )
     from sentrial.batcher import BatcherConfig, EventBatcher
+    from sentrial.autogen import SentrialAutogenHandler
+    from sentrial.claude_code import TrackedClaudeClient, wrap_claude_agent, wrap_claude_client
     from sentrial.context import (
         ExperimentContext,
         get_experiment_context,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         get_variant_name,
         is_experiment_mode,
     )
+    from sentrial.crewai import SentrialCrewHandler, track_crew
     from sentrial.decorators import get_current_session_id, tool
     from sentrial.exceptions import (
         APIConnectionError,
@@ -57,6 +60,16 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.langchain import (
+        LANGCHAIN_MAJOR_VERSION,
+        LANGCHAIN_VERSION,
+        AsyncSentrialCallbackHandler,
+        SentrialCallbackHandler,
+        create_agent_with_sentrial,
+        get_agent_executor,
+        get_openai_tools_agent_creator,
+        get_react_agent,
+    )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
 
@@ -65,6 +78,7 @@ __all__ = [
     "APIError",
     "APITimeoutError",
     "AsyncInteraction",
+    "AsyncSentrialCallbackHandler",
     "AsyncSentrialClient",
     "AuthenticationError",
     "BadRequestError",
@@ -74,15 +88,21 @@ __all__ = [
     "EventType",
     "ExperimentContext",
     "Interaction",
+    "LANGCHAIN_MAJOR_VERSION",
+    "LANGCHAIN_VERSION",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",
     "PiiConfig",
     "PiiCustomPattern",
     "RateLimitError",
+    "SentrialAutogenHandler",
+    "SentrialCallbackHandler",
     "SentrialClient",
+    "SentrialCrewHandler",
     "SentrialError",
     "ServerError",
+    "TrackedClaudeClient",
     "__version__",
     "begin",
     "begin_async",
@@ -90,9 +110,13 @@ __all__ = [
     "close",
     "configure",
     "configure_async",
+    "create_agent_with_sentrial",
     "flush",
+    "get_agent_executor",
     "get_current_session_id",
     "get_experiment_context",
+    "get_openai_tools_agent_creator",
+    "get_react_agent",
     "get_session_context",
     "get_system_prompt",
     "get_variant_name",
@@ -101,6 +125,9 @@ __all__ = [
     "shutdown",
     "stats",
     "tool",
+    "track_crew",
+    "wrap_claude_agent",
+    "wrap_claude_client",
 ]
 
 _LAZY = {
@@ -122,6 +149,24 @@ _LAZY = {
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
     "EventType": "sentrial.types",
+    "SentrialAutogenHandler": "sentrial.autogen",
+    **dict.fromkeys(("SentrialCrewHandler", "track_crew"), "sentrial.crewai"),
+    **dict.fromkeys(
+        ("TrackedClaudeClient", "wrap_claude_agent", "wrap_claude_client"), "sentrial.claude_code"
+    ),
+    **dict.fromkeys(
+        (
+            "LANGCHAIN_MAJOR_VERSION",
+            "LANGCHAIN_VERSION",
+            "AsyncSentrialCallbackHandler",
+            "SentrialCallbackHandler",
+            "create_agent_with_sentrial",
+            "get_agent_executor",
+            "get_openai_tools_agent_creator",
+            "get_react_agent",
+        ),
+        "sentrial.langchain",
+    ),
 }
 
 

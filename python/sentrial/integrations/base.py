@@ -8,10 +8,11 @@ An integration is one file. It names its requirement in `versions`, derives its 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from sentrial import _core, _log, pricing
+from sentrial import _core, _log, _patching, pricing
 from sentrial._core import SentrialClient
 
 if TYPE_CHECKING:
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
     from sentrial.async_client import AsyncSentrialClient
 
-__all__ = ["Handler", "client_of", "cost_of", "cut", "documented_in", "quietly", "text_of"]
+__all__ = [
+    "Handler",
+    "Hook",
+    "client_of",
+    "cost_of",
+    "count",
+    "cut",
+    "documented_in",
+    "quietly",
+    "text_of",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,11 +94,57 @@ def cut(value: object, length: int) -> str:
     return text_of(value)[:length]
 
 
+def count(tokens: object) -> int:
+    """Return a number of tokens that a framework reports; 0 for what is none."""
+    return int(tokens) if isinstance(tokens, (int, float)) and 0 < tokens < math.inf else 0
+
+
 def cost_of(model: object, prompt_tokens: float, completion_tokens: float) -> float | None:
     """Return the documented cost of a call in USD, to 6 places; None for an unknown model."""
     if not isinstance(model, str) or pricing.lookup(model) is None:
         return None
     return pricing.calculate_cost(model, int(prompt_tokens), int(completion_tokens))
+
+
+class Hook:
+    """What stands in the methods of an object of a framework: it serves one handler at a time.
+
+    Objects outlive sessions. Where a later handler takes the same object, it takes over the hook,
+    so that nothing is wrapped twice and no finished session is recorded for.
+
+    Attributes:
+        handler: Whom to tell.
+    """
+
+    _MARK = "__sentrial_hook__"
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+        self._undo = _patching.Undo()
+
+    @classmethod
+    def on(cls, owner: object, name: str) -> Hook | None:
+        """Return the hook that stands in a method, if there is one."""
+        method = getattr(owner, name, None)
+        if not _patching.is_patched(method):
+            return None
+        hook = vars(getattr(method, "__func__", method)).get(cls._MARK)
+        return hook if isinstance(hook, cls) else None
+
+    def into(
+        self, owner: object, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> bool:
+        """Put a wrapper in the place of a method; False if it cannot be done or is done already."""
+        undo = _patching.patch(owner, name, wrap)
+        if undo is None:
+            return False
+        setattr(getattr(owner, name), self._MARK, self)
+        self._undo.join(undo)
+        return True
+
+    def undo(self) -> None:
+        """Take everything out again."""
+        self._undo()
 
 
 class Handler:
