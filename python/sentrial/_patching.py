@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["Undo", "is_patched", "mark", "patch"]
+__all__ = ["Undo", "is_patched", "mark", "patch", "unwrapped"]
 
 _ORIGINAL = "__sentrial_original__"
 _MISSING = object()
@@ -25,6 +25,11 @@ def is_patched(function: object) -> bool:
         return _ORIGINAL in vars(function)
     except TypeError:
         return False
+
+
+def unwrapped(function: Any) -> Any:
+    """Return what the SDK has wrapped; anything else as it is."""
+    return vars(function)[_ORIGINAL] if is_patched(function) else function
 
 
 def mark(wrapper: Callable[..., Any], original: object) -> None:
