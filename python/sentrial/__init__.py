@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         begin_async,
         configure_async,
     )
-    from sentrial.batcher import BatcherConfig, EventBatcher
     from sentrial.autogen import SentrialAutogenHandler
+    from sentrial.batcher import BatcherConfig, EventBatcher
     from sentrial.claude_code import TrackedClaudeClient, wrap_claude_agent, wrap_claude_client
     from sentrial.context import (
         ExperimentContext,
@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from sentrial.types import EventType
 
 __all__ = [
+    "LANGCHAIN_MAJOR_VERSION",
+    "LANGCHAIN_VERSION",
     "APIConnectionError",
     "APIError",
     "APITimeoutError",
@@ -88,8 +90,6 @@ __all__ = [
     "EventType",
     "ExperimentContext",
     "Interaction",
-    "LANGCHAIN_MAJOR_VERSION",
-    "LANGCHAIN_VERSION",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",

@@ -69,12 +69,12 @@ class SentrialAutogenHandler(Handler):
         # Calls that the model asked for and that have no result yet: id → (name, input).
         self._requested: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    async def run_team(self, team: Any, task: str, **kwargs: Any) -> Any:
+    async def run_team(self, team: Any, task: Any, **kwargs: Any) -> Any:
         """Run a team, or one agent, on a task, and record its messages.
 
         Args:
             team: What has `run_stream`.
-            task: What to do.
+            task: What to do: a text, a message or several.
             **kwargs: Passed on to `run_stream`.
 
         Returns:
@@ -88,7 +88,7 @@ class SentrialAutogenHandler(Handler):
             raise versions.missing("autogen", "SentrialAutogenHandler.run_team")
         self._begin()
         if self.user_input is None:
-            self.user_input = task if isinstance(task, str) else _content(task)
+            self.user_input = _content(task)
         result = None
         before = (self.total_prompt_tokens, self.total_completion_tokens, self.total_cost)
         with _innermost.Scope() as scope:
@@ -261,7 +261,7 @@ def _source(message: Any) -> str:
 
 
 def _content(message: Any) -> str:
-    content = getattr(message, "content", None)
+    content = message if isinstance(message, str) else getattr(message, "content", None)
     if isinstance(content, str):
         return content
     to_text = getattr(message, "to_text", None)

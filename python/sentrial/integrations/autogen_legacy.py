@@ -158,9 +158,6 @@ def _calls(message: Any) -> str:
     if not isinstance(message, dict):
         return ""
     calls = [message.get("function_call"), *(message.get("tool_calls") or ())]
-    functions = [
-        call.get("function", call) if isinstance(call, dict) else None
-        for call in calls
-    ]
+    functions = [call.get("function", call) if isinstance(call, dict) else None for call in calls]
     names = [str(function.get("name")) for function in functions if isinstance(function, dict)]
     return f"calls {', '.join(names)}" if names else ""

@@ -16,6 +16,9 @@ from sentrial.integrations.claude_session import Settings, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
 
     from sentrial._core import SentrialClient
     from sentrial.async_client import AsyncSentrialClient
@@ -114,7 +117,8 @@ class TrackedClaudeClient:
         extra_metadata: dict[str, Any] | None,
     ) -> None:
         versions.check("claude-agent-sdk")
-        self._client = client._client if isinstance(client, TrackedClaudeClient) else client
+        # Wrapping again replaces the settings.
+        self._client: Any = vars(client).get("_client") if _is_tracked(client) else client
         self._settings = Settings(sentrial_client, default_agent, user_id, convo_id, extra_metadata)
         self._turns = 0
         self._prompt: Any = None
@@ -124,11 +128,16 @@ class TrackedClaudeClient:
             raise AttributeError(name)
         return getattr(self._client, name)
 
-    async def __aenter__(self) -> TrackedClaudeClient:
+    async def __aenter__(self) -> Self:
         await self._client.connect()
         return self
 
-    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
         await self._client.disconnect()
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
@@ -185,6 +194,10 @@ class TrackedClaudeClient:
     def _turn(self) -> Turn:
         more = {"client_mode": "ClaudeSDKClient", "turn": self._turns}
         return Turn(self._settings, self._prompt, more)
+
+
+def _is_tracked(client: object) -> bool:
+    return isinstance(client, TrackedClaudeClient)
 
 
 async def _tracked(

@@ -64,7 +64,11 @@ class Turn:
     def observe(self, message: Any) -> None:
         """Record what a message says."""
         kind = _kind(message)
-        if kind == "system" and _get(message, "subtype") == "init" and self._started is None:
+        if (
+            kind.startswith("system")
+            and _get(message, "subtype") == "init"
+            and self._started is None
+        ):
             self._begin(message)
         if self._started is None or self.is_over:
             return
@@ -96,6 +100,8 @@ class Turn:
         await self._line.settled()
 
     def _begin(self, message: Any) -> None:
+        if self._started is not None:
+            return
         self._started = time.monotonic()
         data = _get(message, "data")
         facts = data if isinstance(data, dict) else message
@@ -105,7 +111,9 @@ class Turn:
         metadata |= settings.metadata or {}
         named = self._prompt is not None
         self._line.create(
-            f"{settings.agent}: {cut(self._prompt, _PROMPT)}" if named else f"{settings.agent} session",
+            f"{settings.agent}: {cut(self._prompt, _PROMPT)}"
+            if named
+            else f"{settings.agent} session",
             settings.agent,
             settings.user_id,
             convo_id=settings.convo_id,
@@ -123,8 +131,8 @@ class Turn:
             self._uses[key] = (cut(_get(block, "name"), 200), _get(block, "input") or {}, metadata)
         elif kind.endswith("tool_result"):
             key = text_of(_get(block, "tool_use_id"))
-            unknown = ("unknown_tool", {}, {"tool_use_id": _get(block, "tool_use_id")})
-            use = self._uses.pop(key, unknown)
+            about = {"tool_use_id": _get(block, "tool_use_id")}
+            use = self._uses.pop(key, ("unknown_tool", {}, about))
             content = _get(block, "content")
             self._record(use, _output(content), content if _get(block, "is_error") else None)
 

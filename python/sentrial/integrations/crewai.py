@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import inspect
 import json
 import re
-import sys
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from sentrial.integrations import versions
-from sentrial.integrations.base import (
-    Handler,
-    Hook,
-    client_of,
-    cost_of,
-    count,
-    cut,
-    documented_in,
-    quietly,
-)
-from sentrial.wrappers import _innermost
+from sentrial.integrations.base import Handler, cost_of, count, cut, documented_in, quietly
+from sentrial.integrations.crewai_crew import CrewHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from sentrial._core import SentrialClient
     from sentrial.async_client import AsyncSentrialClient
+    from sentrial.wrappers import _innermost
 
-__all__ = ["CREWAI_VERSION", "SentrialCrewHandler", "track_crew"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["CREWAI_VERSION", "SentrialCrewHandler", "output_of"]
 
 CREWAI_VERSION = "modern" if versions.is_importable("crewai") else "none"
 """``"modern"`` where CrewAI is installed, else ``"none"``."""
 
 _OUTPUT = 500
-_KICKOFFS = ("kickoff", "kickoff_async", "akickoff")
 
 
 @documented_in("sentrial.crewai")
@@ -151,17 +133,17 @@ class SentrialCrewHandler(Handler):
         Returns:
             The same crew.
         """
-        hook = Hook.on(crew, _KICKOFFS[0])
-        if isinstance(hook, _CrewHook):
-            hook.handler = self
+        hook = CrewHook.of(crew)
+        if hook is None:
+            CrewHook(self).install(crew)
         else:
-            _CrewHook(self).install(crew)
+            hook.handler = self
         return crew
 
     def unwrap_crew(self, crew: Any) -> None:
         """Take back what `wrap_crew` did."""
-        hook = Hook.on(crew, _KICKOFFS[0])
-        if isinstance(hook, _CrewHook):
+        hook = CrewHook.of(crew)
+        if hook is not None:
             hook.remove(crew)
 
     def get_usage_summary(self) -> dict[str, Any]:
@@ -217,20 +199,23 @@ class SentrialCrewHandler(Handler):
             self._client.track_tool_call(self.session_id, name, tool_input, output)
 
     @quietly
-    def _run_begins(self, inputs: Any) -> None:
+    def run_begins(self, inputs: Any) -> None:
+        """Note the input of a run; called by what `wrap_crew` puts in place."""
         self._begin()
         if inputs:
             self.user_input = json.dumps(inputs, default=str)[:_OUTPUT]
 
     @quietly
-    def _run_ended(self, crew: Any, result: Any, scope: _innermost.Scope) -> None:
+    def run_ended(self, crew: Any, result: Any, scope: _innermost.Scope) -> None:
+        """Note what a run came to."""
         # A stream has no result yet; the kickoff inside it records what it comes to.
         if type(result).__name__.endswith("StreamingOutput"):
             return
-        self.assistant_output = _output_of(result)
-        self._add_result_usage(result, scope, _model_of(crew))
+        self.assistant_output = output_of(result)
+        self.add_result_usage(result, scope, _model_of(crew))
 
-    def _add_result_usage(self, result: Any, scope: _innermost.Scope, model: str | None) -> None:
+    def add_result_usage(self, result: Any, scope: _innermost.Scope, model: str | None) -> None:
+        """Add what a result says of tokens, unless calls inside its scope carry them."""
         usage = getattr(result, "token_usage", None)
         prompt = count(getattr(usage, "prompt_tokens", 0))
         completion = count(getattr(usage, "completion_tokens", 0))
@@ -243,7 +228,7 @@ class SentrialCrewHandler(Handler):
             self._add_usage(prompt, completion, cost)
 
     @quietly
-    def _on_tool(self, context: Any) -> None:
+    def on_tool(self, context: Any) -> None:
         """Record a tool call that a hook of CrewAI shows, whoever made it."""
         self._begin()
         self._hooked.append(_plain_name(context.tool_name))
@@ -257,193 +242,6 @@ class SentrialCrewHandler(Handler):
         return True
 
 
-class _Run:
-    """What a run of a crew came to."""
-
-    result: Any = None
-
-
-class _CrewHook(Hook):
-    """What `wrap_crew` puts into a crew."""
-
-    handler: SentrialCrewHandler
-
-    def install(self, crew: Any) -> None:
-        """Set the callbacks that are free, and wrap the ways to run the crew."""
-        self._set_callbacks(crew)
-        for name in _KICKOFFS:
-            self.into(crew, name, functools.partial(self._wrapped, crew))
-
-    def remove(self, crew: Any) -> None:
-        """Take everything back, also from agents and tasks to which the crew has handed it on."""
-        self.undo()
-        holders = [crew, *(getattr(crew, "agents", None) or ()), *(getattr(crew, "tasks", None) or ())]
-        for holder in holders:
-            for name in ("step_callback", "task_callback", "callback"):
-                if getattr(getattr(holder, name, None), "__self__", None) is self:
-                    setattr(holder, name, None)
-
-    def on_step(self, step_output: Any) -> None:
-        """Tell the handler of a step."""
-        self.handler.on_step(step_output)
-
-    def on_task_complete(self, task_output: Any) -> None:
-        """Tell the handler of a task."""
-        self.handler.on_task_complete(task_output)
-
-    @quietly
-    def _set_callbacks(self, crew: Any) -> None:
-        for name, callback in (
-            ("step_callback", self.on_step),
-            ("task_callback", self.on_task_complete),
-        ):
-            if getattr(crew, name, None) is None:
-                setattr(crew, name, callback)
-
-    def _wrapped(self, crew: Any, kickoff: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(kickoff):
-
-            async def run_async(inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
-                with self._run(crew, inputs) as run:
-                    run.result = await kickoff(inputs, *args, **kwargs)
-                    return run.result
-
-            return run_async
-
-        def run_sync(inputs: Any = None, *args: Any, **kwargs: Any) -> Any:
-            with self._run(crew, inputs) as run:
-                run.result = kickoff(inputs, *args, **kwargs)
-                return run.result
-
-        return run_sync
-
-    @contextlib.contextmanager
-    def _run(self, crew: Any, inputs: Any) -> Iterator[_Run]:
-        """One run: its input before, its output and usage after it, its native tools meanwhile."""
-        handler = self.handler
-        handler._run_begins(inputs)  # noqa: SLF001  one module
-        run = _Run()
-        # A kickoff inside a kickoff reports the same usage: only the inner one adds it.
-        with _innermost.Scope() as scope, _tool_hook(crew, handler._on_tool):  # noqa: SLF001
-            yield run
-        handler._run_ended(crew, run.result, scope)  # noqa: SLF001
-
-
-@contextlib.contextmanager
-def _tool_hook(crew: Any, record: Callable[[Any], None]) -> Iterator[None]:
-    """Let CrewAI, where it has hooks, show the tool calls of one crew.
-
-    Tools that a model calls natively never reach the step callback.
-    """
-    if "crewai" not in sys.modules:
-        yield
-        return
-    try:
-        from crewai.hooks import register_after_tool_call_hook, unregister_after_tool_call_hook
-    except ImportError:
-        yield
-        return
-
-    def hook(context: Any) -> None:
-        if getattr(context, "crew", None) is crew:
-            record(context)
-
-    register_after_tool_call_hook(hook)
-    try:
-        yield
-    finally:
-        unregister_after_tool_call_hook(hook)
-
-
-@documented_in("sentrial.crewai")
-def track_crew(
-    client: SentrialClient | AsyncSentrialClient,
-    agent_name: str = "crewai",
-    user_id: str | None = None,
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Record each call of a function that runs a crew as a session.
-
-    Usable on functions and coroutine functions. The session has the arguments as its input and the
-    result as its output; an exception makes it a failed one, and is raised again as it is.
-
-    Args:
-        client: The client.
-        agent_name: The name of the agent. Default ``"crewai"``.
-        user_id: The end user. Default ``"anonymous"``.
-    """
-
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        name = f"{agent_name}: {getattr(function, '__name__', type(function).__name__)}"
-
-        def begin(*args: Any, **kwargs: Any) -> _TrackedCall:
-            return _TrackedCall(client, name, agent_name, user_id, args, kwargs)
-
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-                import asyncio
-
-                # The session's id is waited for.
-                call = await asyncio.to_thread(begin, *args, **kwargs)
-                with call:
-                    call.result = await function(*args, **kwargs)
-                    return call.result
-
-            return cast("Callable[P, T]", run_async)
-
-        @functools.wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            with begin(*args, **kwargs) as call:
-                call.result = function(*args, **kwargs)
-                return cast("T", call.result)
-
-        return run
-
-    return decorate
-
-
-class _TrackedCall:
-    """One call of a function under `track_crew`."""
-
-    def __init__(
-        self,
-        client: SentrialClient | AsyncSentrialClient,
-        name: str,
-        agent_name: str,
-        user_id: str | None,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self.result: Any = None
-        session_id = client_of(client).create_session(name, agent_name, user_id)
-        self._handler = SentrialCrewHandler(client, session_id)
-        self._started(args, kwargs)
-        self._scope = _innermost.Scope()
-
-    def __enter__(self) -> _TrackedCall:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._scope.close()
-        self._ended(error)
-
-    def _started(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        handler = self._handler
-        handler._begin()  # noqa: SLF001  one module
-        handler.user_input = json.dumps({"args": cut(args, _OUTPUT), "kwargs": cut(kwargs, _OUTPUT)})[
-            :_OUTPUT
-        ]
-
-    @quietly
-    def _ended(self, error: BaseException | None) -> None:
-        if error is not None:
-            self._handler.finish(False, cut(error, _OUTPUT))
-            return
-        self._handler._add_result_usage(self.result, self._scope, None)  # noqa: SLF001
-        self._handler.finish(output=_output_of(self.result))
-
-
 def _tool_input(given: Any) -> Any:
     if isinstance(given, str):
         try:
@@ -453,7 +251,8 @@ def _tool_input(given: Any) -> Any:
     return given if isinstance(given, dict) else {"input": cut(given, _OUTPUT)}
 
 
-def _output_of(result: Any) -> str:
+def output_of(result: Any) -> str:
+    """Return the text of a result, cut."""
     raw = getattr(result, "raw", None)
     return cut(result if raw is None else raw, _OUTPUT)
 

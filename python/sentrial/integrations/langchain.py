@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from sentrial.integrations import versions
-from sentrial.integrations.base import Handler, cost_of, cut, documented_in, quietly, text_of
-from sentrial.integrations.langchain_messages import (
-    Answer,
-    answer_of,
-    plain_messages,
-    provider_and_model,
-    tool_output,
-)
-from sentrial.integrations.langchain_runs import Place, RunTree
-from sentrial.wrappers import _innermost
+from sentrial.integrations.base import documented_in, quietly, text_of
+from sentrial.integrations.langchain_messages import tool_output
+from sentrial.integrations.langchain_models import ModelCallbacks, since
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from sentrial._core import SentrialClient
     from sentrial.async_client import AsyncSentrialClient
+    from sentrial.integrations.langchain_runs import Place
 
 __all__ = ["BaseCallbackHandler", "SentrialCallbackHandler"]
 
-try:
-    from langchain_core.callbacks import BaseCallbackHandler
-except ImportError:
-    try:  # langchain 0.0
-        from langchain.callbacks.base import BaseCallbackHandler
-    except ImportError:
-        BaseCallbackHandler = None
-
-_THOUGHT = re.compile(r"Thought:(.*?)(?:Action:|Final Answer:|$)", re.DOTALL)
-_PROMPT_VARIABLE = "SENTRIAL_EXPERIMENT_SYSTEM_PROMPT"
-
-
-class _LlmRun:
-    """One call of a model that has started."""
-
-    def __init__(self, messages: Any, provider: str | None, model: str | None) -> None:
-        self.messages = plain_messages(messages)
-        self.provider = provider
-        self.model = model
-        self.started = time.perf_counter()
-        self.first_token: float | None = None
-        # A wrapped client inside the call sees the same usage.
-        self.scope = _innermost.Scope()
+BaseCallbackHandler = versions.attribute(
+    "langchain_core.callbacks", "BaseCallbackHandler"
+) or versions.attribute("langchain.callbacks.base", "BaseCallbackHandler")  # langchain 0.0
 
 
 @documented_in("sentrial.langchain")
-class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: ignore[misc]
+class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  # type: ignore[misc]
     """Records what an agent of LangChain or LangGraph does for one session.
 
     Give it as a callback (``config={"callbacks": [handler]}``) and call `finish` in the end. In
@@ -64,12 +36,9 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
     ``metadata.path`` the names in between.
 
     Attributes:
-        track_llm_calls: Whether calls of models are sent as events; their usage counts anyway.
         tool_runs: The tools that run, by run id.
         pending_actions: The last action of each agent, by run id.
         step_count: Actions of agents so far.
-        last_llm_reasoning: The last thought, until a tool call takes it as its reasoning.
-        llm_calls: Model calls so far.
     """
 
     def __init__(
@@ -81,150 +50,11 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
     ) -> None:
         if BaseCallbackHandler is None:
             raise versions.missing("langchain", "SentrialCallbackHandler")
-        super().__init__(client, session_id, verbose)
+        super().__init__(client, session_id, track_llm_calls, verbose)
         versions.check("langchain")
-        self.track_llm_calls = track_llm_calls
         self.tool_runs: dict[Any, dict[str, Any]] = {}
         self.pending_actions: dict[Any, dict[str, Any]] = {}
         self.step_count = 0
-        self.last_llm_reasoning: str | None = None
-        self.llm_calls = 0
-        self._llm_runs: dict[Any, _LlmRun] = {}
-        self._tree = RunTree()
-
-    # -- models
-
-    @quietly
-    def on_llm_start(
-        self,
-        serialized: dict[str, Any],
-        prompts: list[str],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Note the start of a completion; see `SENTRIAL_EXPERIMENT_SYSTEM_PROMPT`."""
-        self._begin()
-        prompt = os.environ.get(_PROMPT_VARIABLE)
-        if prompt and prompts:
-            prompts[0] = f"{prompt}\n\n{prompts[0]}"
-            self._say("Injected experiment system prompt")
-        self._say(f"LLM call started: {len(prompts)} prompts")
-        self._llm_started(serialized, list(prompts), run_id, parent_run_id, kwargs)
-
-    @quietly
-    def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],
-        messages: list[list[Any]],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Note the start of a call of a chat model."""
-        self._begin()
-        self._say(f"LLM call started: {len(messages)} prompts")
-        self._llm_started(serialized, messages, run_id, parent_run_id, kwargs)
-
-    @quietly
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002  LangChain's signature
-        """Note when a stream began."""
-        run = self._llm_runs.get(run_id)
-        if run is not None and run.first_token is None:
-            run.first_token = time.perf_counter()
-
-    @quietly
-    def on_llm_end(
-        self,
-        response: Any,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
-        """Record a call of a model with its usage, and remember its text and its thought."""
-        run = self._llm_runs.pop(run_id, None)
-        place = self._tree.place(run_id, parent_run_id)
-        self._tree.end(run_id)
-        answer = answer_of(response)
-        self.llm_calls += 1
-        if answer.text:
-            self._last_text = answer.text
-            thought = _THOUGHT.search(answer.text)
-            if thought is not None:
-                self.last_llm_reasoning = thought[1].strip()
-        self._llm_ended(answer, run or _LlmRun(None, None, None), place)
-
-    @quietly
-    def on_llm_error(
-        self,
-        error: BaseException,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,  # noqa: ARG002
-    ) -> None:
-        """Record that a call of a model failed."""
-        run = self._llm_runs.pop(run_id, None) or _LlmRun(None, None, None)
-        run.scope.close()
-        place = self._tree.place(run_id, parent_run_id)
-        provider, model = run.provider or "unknown", run.model or "unknown"
-        self._say(f"LLM error: {cut(error, 200)}")
-        if self._tree.is_news(run_id, parent_run_id, error):
-            self._error(
-                error,
-                f"llm:{provider}:{model}",
-                place,
-                {"provider": provider, "model": model, "duration_ms": _since(run.started)},
-            )
-        self._tree.end(run_id)
-
-    def _llm_started(
-        self, serialized: Any, messages: Any, run_id: Any, parent_run_id: Any, kwargs: Any
-    ) -> None:
-        provider, model = provider_and_model(serialized, kwargs)
-        self._llm_runs[run_id] = _LlmRun(messages, provider, model)
-        self._tree.start(run_id, parent_run_id, model or "model")
-
-    def _llm_ended(self, answer: Answer, run: _LlmRun, place: Place) -> None:
-        model = answer.model or run.model
-        self.model_name = model or self.model_name
-        prompt, completion = answer.prompt_tokens, answer.completion_tokens
-        cost = cost_of(model, prompt, completion) if prompt + completion else None
-        self._add_totals(prompt, completion, cost)
-        carries = run.scope.claim()
-        run.scope.close()
-        if self.session_id is None:
-            return
-        if not self.track_llm_calls:
-            if carries:
-                self._add_usage(prompt, completion, cost)
-            return
-        metadata: dict[str, Any] = {**place.metadata, **answer.details}
-        if answer.tool_calls:
-            metadata["tool_calls"] = answer.tool_calls
-        if run.first_token is not None:
-            metadata["time_to_first_token_ms"] = int((run.first_token - run.started) * 1000)
-        if not carries:
-            metadata["usage_in"] = "inner call"
-        elif not prompt + completion:
-            metadata["cost_unknown"] = True
-        self._client.track_llm_call(
-            self.session_id,
-            model or "unknown",
-            run.messages,
-            answer.text,
-            provider=answer.provider or run.provider,
-            prompt_tokens=prompt if carries else None,
-            completion_tokens=completion if carries else None,
-            estimated_cost=cost if carries else 0.0,
-            duration_ms=_since(run.started),
-            metadata=metadata,
-            trace_id=place.trace_id,
-            span_id=place.span_id,
-        )
 
     # -- tools and agents
 
@@ -251,7 +81,7 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
     @quietly
     def on_tool_start(
         self,
-        serialized: dict[str, Any],
+        serialized: dict[str, Any] | None,
         input_str: str,
         *,
         run_id: UUID,
@@ -373,7 +203,7 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
                 trace_id=place.trace_id,
                 span_id=place.span_id,
                 metadata=place.metadata or None,
-                duration_ms=_since(run["started"]) if run else None,
+                duration_ms=since(run["started"]) if run else None,
             )
         return str(name)
 
@@ -382,7 +212,7 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
     @quietly
     def on_chain_start(
         self,
-        serialized: dict[str, Any],
+        serialized: dict[str, Any] | None,
         inputs: Any,  # noqa: ARG002
         *,
         run_id: UUID,
@@ -417,23 +247,7 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
         self._tree.end(run_id)
         self.pending_actions.pop(run_id, None)
 
-    def _error(
-        self, error: BaseException, tool_name: str | None, place: Place, about: dict[str, Any]
-    ) -> None:
-        if self.session_id is not None:
-            self._client.track_error(
-                self.session_id,
-                text_of(error),
-                type(error).__name__,
-                tool_name,
-                trace_id=place.trace_id,
-                span_id=place.span_id,
-                metadata={**place.metadata, **about} or None,
-            )
-
     # -- the end
-
-    _last_text: str | None = None
 
     def get_usage_summary(self) -> dict[str, Any]:
         """Return the number of model calls, and the totals."""
@@ -468,7 +282,3 @@ class SentrialCallbackHandler(Handler, BaseCallbackHandler or object):  # type: 
 
 def _tool_input(given: Any) -> dict[str, Any]:
     return given if isinstance(given, dict) else {"input": text_of(given)}
-
-
-def _since(started: float) -> int:
-    return int((time.perf_counter() - started) * 1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from sentrial.integrations import versions
@@ -81,7 +80,7 @@ def get_react_agent() -> Any:
         ("langgraph.prebuilt", "create_react_agent"),
         ("langchain.agents", "create_agent"),
     ):
-        found = _attribute(module, name)
+        found = versions.attribute(module, name)
         if found is not None:
             return found
     raise ImportError(
@@ -140,10 +139,10 @@ def create_agent_with_sentrial(
 
 def _graph(llm: Any, tools: list[Any]) -> Callable[[str, Any], str] | None:
     """Return how to run an agent of LangGraph; None where AgentExecutor is the way."""
-    if LANGCHAIN_MAJOR_VERSION < 1 and _attribute("langchain.agents", "AgentExecutor"):
+    if LANGCHAIN_MAJOR_VERSION < 1 and versions.attribute("langchain.agents", "AgentExecutor"):
         return None
     # The newer function first: LangGraph's own warns that it is about to go.
-    create = _attribute("langchain.agents", "create_agent") or get_react_agent()
+    create = versions.attribute("langchain.agents", "create_agent") or get_react_agent()
     agent = create(llm, tools)
 
     def run(query: str, config: Any) -> str:
@@ -164,12 +163,10 @@ def _executor(llm: Any, tools: list[Any], verbose: bool) -> Callable[[str, Any],
         ]
     )
     create = (
-        _attribute("langchain.agents", "create_tool_calling_agent")
+        versions.attribute("langchain.agents", "create_tool_calling_agent")
         or get_openai_tools_agent_creator()
     )
-    executor = get_agent_executor()(
-        agent=create(llm, tools, prompt), tools=tools, verbose=verbose
-    )
+    executor = get_agent_executor()(agent=create(llm, tools, prompt), tools=tools, verbose=verbose)
 
     def run(query: str, config: Any) -> str:
         return content_text(executor.invoke({"input": query}, config=config).get("output"))
@@ -179,16 +176,9 @@ def _executor(llm: Any, tools: list[Any], verbose: bool) -> Callable[[str, Any],
 
 def _find(name: str, *modules: str) -> Any:
     for module in modules:
-        found = _attribute(module, name)
+        found = versions.attribute(module, name)
         if found is not None:
             return found
     raise ImportError(
         f"{name} is not installed: pip install -U langchain-classic", name="langchain_classic"
     )
-
-
-def _attribute(module: str, name: str) -> Any:
-    try:
-        return getattr(importlib.import_module(module), name, None)
-    except ImportError:
-        return None

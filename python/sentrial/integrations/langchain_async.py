@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncSentrialCallbackHandler"]
 
-try:
-    from langchain_core.callbacks import AsyncCallbackHandler
-except ImportError:
-    try:  # langchain 0.0
-        from langchain.callbacks.base import AsyncCallbackHandler
-    except ImportError:
-        AsyncCallbackHandler = None
+AsyncCallbackHandler = versions.attribute(
+    "langchain_core.callbacks", "AsyncCallbackHandler"
+) or versions.attribute("langchain.callbacks.base", "AsyncCallbackHandler")  # langchain 0.0
 
 
 @documented_in("sentrial.langchain")

@@ -81,9 +81,7 @@ def _usage(output: dict[str, Any], generations: list[Any]) -> dict[str, Any]:
         if found:
             return found
     for generation in generations:
-        found = _mapping(
-            getattr(getattr(generation, "message", None), "usage_metadata", None)
-        )
+        found = _mapping(getattr(getattr(generation, "message", None), "usage_metadata", None))
         if found:
             return found
     return {}
@@ -133,7 +131,9 @@ def _plain_message(message: Any) -> Any:
 def tool_output(output: Any) -> tuple[str, str | None]:
     """Return the text of a tool's output, and what failed, if it says so."""
     content = getattr(output, "content", None)
-    text = output if isinstance(output, str) else content_text(output if content is None else content)
+    text = (
+        output if isinstance(output, str) else content_text(output if content is None else content)
+    )
     return text, text if getattr(output, "status", None) == "error" else None
 
 
