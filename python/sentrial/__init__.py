@@ -72,6 +72,15 @@ if TYPE_CHECKING:
     )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
+    from sentrial.wrappers import (
+        instrument,
+        llm_call,
+        unwrap,
+        wrap_anthropic,
+        wrap_google,
+        wrap_llm,
+        wrap_openai,
+    )
 
 __all__ = [
     "LANGCHAIN_MAJOR_VERSION",
@@ -120,7 +129,9 @@ __all__ = [
     "get_session_context",
     "get_system_prompt",
     "get_variant_name",
+    "instrument",
     "is_experiment_mode",
+    "llm_call",
     "set_session_context",
     "shutdown",
     "stats",
@@ -128,6 +139,11 @@ __all__ = [
     "track_crew",
     "wrap_claude_agent",
     "wrap_claude_client",
+    "unwrap",
+    "wrap_anthropic",
+    "wrap_google",
+    "wrap_llm",
+    "wrap_openai",
 ]
 
 _LAZY = {
@@ -148,6 +164,18 @@ _LAZY = {
     ),
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
+    **dict.fromkeys(
+        (
+            "instrument",
+            "llm_call",
+            "unwrap",
+            "wrap_anthropic",
+            "wrap_google",
+            "wrap_llm",
+            "wrap_openai",
+        ),
+        "sentrial.wrappers",
+    ),
     "EventType": "sentrial.types",
     "SentrialAutogenHandler": "sentrial.autogen",
     **dict.fromkeys(("SentrialCrewHandler", "track_crew"), "sentrial.crewai"),

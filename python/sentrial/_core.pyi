@@ -163,8 +163,11 @@ class SentrialClient:
         duration_ms: float | None = None,
         error: dict[str, Any] | str | BaseException | None = None,
         metadata: dict[str, Any] | None = None,
+        usage: Any = None,
+        output_fields: dict[str, Any] | None = None,
         trace_id: str | None = None,
         span_id: str | None = None,
+        with_usage: bool = True,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
@@ -342,6 +345,21 @@ class CurrentSession:
         *,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+    def track_llm_call(
+        self,
+        model: str,
+        messages: Any = None,
+        output: Any = None,
+        *,
+        provider: str | None = None,
+        usage: Any = None,
+        estimated_cost: float | None = None,
+        duration_ms: float | None = None,
+        error: dict[str, Any] | str | BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+        output_fields: dict[str, Any] | None = None,
+        with_usage: bool = True,
+    ) -> None: ...
     def track_error(
         self,
         error_message: str,
@@ -350,6 +368,7 @@ class CurrentSession:
         stack_trace: str | None = None,
         *,
         metadata: dict[str, Any] | None = None,
+        tool_input: Any = None,
     ) -> None: ...
 
 @final

@@ -68,7 +68,11 @@ def patch(
     if not callable(original) or is_patched(original):
         return None
     wrapper = wrap(original)
-    mark(wrapper, original)
+    if not on_class and not hasattr(original, "__code__") and not hasattr(original, "__func__"):
+        # A mock, or another object that is called: it is still asked for its attributes.
+        wrapper = _Stand(wrapper, original)
+    else:
+        mark(wrapper, original)
     try:
         _put(owner, name, wrapper)
     except (AttributeError, TypeError, ValueError):
@@ -78,6 +82,26 @@ def patch(
     return undo
 
 
+class _Stand:
+    """Called in the place of an object, and otherwise that object."""
+
+    def __init__(self, wrapper: Callable[..., Any], original: Any) -> None:
+        vars(self).update({_ORIGINAL: original, "_wrapper": wrapper})
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return vars(self)["_wrapper"](*args, **kwargs)
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return type(vars(self)[_ORIGINAL])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)[_ORIGINAL], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(vars(self)[_ORIGINAL], name, value)
+
+
 class Undo:
     """Takes wrapped methods back. Calling it twice does nothing more.
 
@@ -85,20 +109,26 @@ class Undo:
     also take theirs.
     """
 
-    __slots__ = ("_patches",)
+    __slots__ = ("_afterwards", "_patches")
 
     def __init__(self) -> None:
         self._patches: list[tuple[object, str, object, object]] = []
+        self._afterwards: list[Callable[[], None]] = []
 
     def add(self, owner: object, name: str, wrapper: object, present: object) -> None:
         """Remember one place: what was put there, and what the owner itself had there."""
         self._patches.append((owner, name, wrapper, present))
 
+    def then(self, work: Callable[[], None]) -> None:
+        """Do something after the methods have been taken back."""
+        self._afterwards.append(work)
+
     def join(self, other: Undo | None) -> None:
         """Take over what another handle would take back; None adds nothing."""
         if other is not None:
             self._patches += other._patches  # noqa: SLF001  one of its own kind
-            other._patches = []  # noqa: SLF001
+            self._afterwards += other._afterwards  # noqa: SLF001
+            other._patches, other._afterwards = [], []
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to take back."""
@@ -113,6 +143,9 @@ class Undo:
                 _take(owner, name)
             else:
                 _put(owner, name, present)
+        afterwards, self._afterwards = self._afterwards, []
+        for work in afterwards:
+            work()
 
 
 def _own(owner: object, name: str) -> object:

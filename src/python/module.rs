@@ -18,7 +18,7 @@ use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{after, wait_for};
-use super::{log, pending, stats};
+use super::{llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -74,8 +74,57 @@ impl CurrentSession {
         })
     }
 
-    /// See `SentrialClient.track_error`.
-    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, metadata=None))]
+    /// See `SentrialClient.track_llm_call`. With ``with_usage=False`` the event has neither tokens
+    /// nor cost: another call carries them.
+    #[pyo3(signature = (model, messages=None, output=None, *, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one keyword per documented field"
+    )]
+    fn track_llm_call<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Bound<'py, PyAny>,
+        messages: Option<&Bound<'py, PyAny>>,
+        output: Option<&Bound<'py, PyAny>>,
+        provider: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, PyAny>>,
+        estimated_cost: Option<&Bound<'py, PyAny>>,
+        duration_ms: Option<&Bound<'py, PyAny>>,
+        error: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+        output_fields: Option<&Bound<'py, PyAny>>,
+        with_usage: bool,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            llm::Call {
+                model,
+                messages,
+                output,
+                provider,
+                prompt_tokens: None,
+                completion_tokens: None,
+                usage,
+                estimated_cost,
+                duration_ms,
+                error,
+                output_fields,
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
+                with_usage,
+            }
+            .track(&target)
+        })
+    }
+
+    /// See `SentrialClient.track_error`; `tool_input` is what the call that failed was given.
+    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, metadata=None, tool_input=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one keyword per documented field"
+    )]
     fn track_error<'py>(
         &self,
         py: Python<'py>,
@@ -84,6 +133,7 @@ impl CurrentSession {
         tool_name: Option<&Bound<'py, PyAny>>,
         stack_trace: Option<&Bound<'py, PyAny>>,
         metadata: Option<&Bound<'py, PyAny>>,
+        tool_input: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         self.call(py, |target| {
             target.error(&ErrorEvent {
@@ -91,6 +141,7 @@ impl CurrentSession {
                 kind: error_type,
                 tool_name,
                 stack_trace,
+                input: tool_input,
                 common: Common {
                     metadata,
                     ..Common::default()

@@ -63,6 +63,7 @@ pub(crate) struct ErrorEvent<'a, 'py> {
     pub(crate) kind: Arg<'a, 'py>,
     pub(crate) tool_name: Arg<'a, 'py>,
     pub(crate) stack_trace: Arg<'a, 'py>,
+    pub(crate) input: Arg<'a, 'py>,
     pub(crate) common: Common<'a, 'py>,
 }
 
@@ -262,6 +263,9 @@ impl<'py> Target<'_, 'py> {
         }
         self.unchanged(&mut payload)?;
         payload.some("toolName", error.tool_name)?;
+        if let Some(input) = error.input {
+            payload.object("toolInput", Some(input), "input")?;
+        }
         Self::common(&mut payload, &error.common, &[])?;
         self.send(payload)
     }

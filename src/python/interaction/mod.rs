@@ -310,6 +310,7 @@ impl Interaction {
                 kind: error_type,
                 tool_name,
                 stack_trace,
+                input: None,
                 common: Common {
                     metadata,
                     ..Common::default()

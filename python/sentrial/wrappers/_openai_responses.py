@@ -1,0 +1,101 @@
+"""Answers of the responses API, whole and streamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sentrial.wrappers._openai_chat import identity
+from sentrial.wrappers._record import Answer
+from sentrial.wrappers._usage import of_openai
+from sentrial.wrappers._values import arguments_of, read
+
+if TYPE_CHECKING:
+    from sentrial.wrappers._record import Options
+
+__all__ = ["Events", "answer"]
+
+_TERMINAL = ("response.completed", "response.failed", "response.incomplete")
+
+
+def answer(response: Any, options: Options) -> Answer:
+    """Read a `Response`, a parsed one, or its JSON."""
+    texts: list[str] = []
+    refusals: list[str] = []
+    thoughts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    others: list[str] = []
+    for item in read(response, "output") or ():
+        kind = read(item, "type")
+        if kind == "message":
+            for part in read(item, "content") or ():
+                texts.append(read(part, "text") or "")
+                refusals.append(read(part, "refusal") or "")
+        elif kind == "reasoning":
+            parts = [*(read(item, "summary") or ()), *(read(item, "content") or ())]
+            thoughts += [read(part, "text") or "" for part in parts]
+        elif kind in ("function_call", "custom_tool_call"):
+            arguments = read(item, "arguments", read(item, "input"))
+            calls.append(
+                {
+                    "id": read(item, "call_id"),
+                    "name": read(item, "name"),
+                    "arguments": arguments_of(arguments),
+                }
+            )
+        elif isinstance(kind, str):
+            others.append(kind)
+    fields: dict[str, Any] = {}
+    if calls:
+        fields["tool_calls"] = calls
+    if any(refusals):
+        fields["refusal"] = "".join(refusals)
+    if any(thoughts) and options.thinking:
+        fields["thinking"] = "\n".join(thoughts)
+    if others:
+        fields["other_items"] = others
+    parsed = read(response, "output_parsed")
+    if parsed is not None:
+        fields["parsed"] = parsed
+    return Answer("".join(texts), of_openai(read(response, "usage")), fields, _metadata(response))
+
+
+def _metadata(response: Any) -> dict[str, Any]:
+    metadata = identity(response)
+    status = read(response, "status")
+    reason = read(read(response, "incomplete_details"), "reason") or status
+    if isinstance(reason, str):
+        metadata["finish_reason"] = reason
+    return metadata
+
+
+class Events:
+    """Puts an answer together from the events of a stream."""
+
+    def __init__(self, options: Options) -> None:
+        self.has_content = False
+        self._options = options
+        self._parts: list[str] = []
+        self._response: Any = None
+        self._complete = False
+
+    def add(self, piece: Any) -> bool:
+        """Take one event; none is hidden."""
+        kind = getattr(piece, "type", "")
+        if kind == "response.output_text.delta":
+            self.has_content = True
+            self._parts.append(piece.delta)
+        elif kind in _TERMINAL:
+            self._response = piece.response
+            self._complete = True
+        elif kind == "response.created":
+            self._response = piece.response
+        elif not self.has_content and kind.endswith(".delta"):
+            self.has_content = True
+        return False
+
+    def answer(self) -> Answer:
+        """Give the finished answer, or the text seen so far."""
+        if self._complete:
+            return answer(self._response, self._options)
+        metadata = identity(self._response) if self._response is not None else {}
+        return Answer("".join(self._parts), None, None, metadata)

@@ -1,0 +1,62 @@
+"""Where the methods are that get wrapped."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sentrial._patching import Undo, patch
+from sentrial.wrappers._values import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Target", "install", "resource"]
+
+#: Made once from the methods below them, and kept by the resource.
+_KEPT = ("with_raw_response", "with_streaming_response")
+
+
+class Target(NamedTuple):
+    """One method to be wrapped.
+
+    Attributes:
+        owner: The instance or class that has it.
+        name: Its name.
+        wrap: Makes the wrapper from what is there.
+    """
+
+    owner: Any
+    name: str
+    wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def resource(client: Any, path: str) -> Any:
+    """Follow a dotted path of attributes; None if it does not lead anywhere."""
+    for name in path.split("."):
+        client = read(client, name)
+        if client is None:
+            return None
+    return client
+
+
+def install(targets: Iterable[Target]) -> Undo:
+    """Wrap all targets that exist and are not wrapped yet."""
+    undo = Undo()
+    for target in targets:
+        done = patch(target.owner, target.name, target.wrap)
+        if done is not None and not isinstance(target.owner, type):
+            _forget(target.owner)
+            done.then(functools.partial(_forget, target.owner))
+        undo.join(done)
+    return undo
+
+
+def _forget(owner: Any) -> None:
+    """Let a resource make its raw variants anew, from the method as it is now."""
+    try:
+        kept = vars(owner)
+    except TypeError:
+        return
+    for name in _KEPT:
+        kept.pop(name, None)
