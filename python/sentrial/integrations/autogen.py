@@ -16,7 +16,7 @@ from sentrial.integrations.base import (
     quietly,
     text_of,
 )
-from sentrial.wrappers import _innermost
+from sentrial.wrappers import Usage, _innermost
 
 if TYPE_CHECKING:
     from sentrial._core import SentrialClient
@@ -68,6 +68,8 @@ class SentrialAutogenHandler(Handler):
         self._registered_agents: list[Any] = []
         # Calls that the model asked for and that have no result yet: id → (name, input).
         self._requested: dict[str, tuple[str, dict[str, Any]]] = {}
+        # What the messages of the current run took.
+        self._uncarried: list[tuple[Usage, float | None]] = []
 
     async def run_team(self, team: Any, task: Any, **kwargs: Any) -> Any:
         """Run a team, or one agent, on a task, and record its messages.
@@ -90,7 +92,6 @@ class SentrialAutogenHandler(Handler):
         if self.user_input is None:
             self.user_input = _content(task)
         result = None
-        before = (self.total_prompt_tokens, self.total_completion_tokens, self.total_cost)
         with _innermost.Scope() as scope:
             try:
                 async for item in team.run_stream(task=task, **kwargs):
@@ -101,7 +102,7 @@ class SentrialAutogenHandler(Handler):
                         self._on_message(item)
             finally:
                 self._flush_requested()
-                self._carry_usage(scope, *before)
+                self._carry_usage(scope)
         return result
 
     def register_agents(self, agents: list[Any]) -> None:
@@ -220,19 +221,22 @@ class SentrialAutogenHandler(Handler):
         model = getattr(response, "model", None)
         if isinstance(model, str):
             self.model_name = model
-        prompt = count(getattr(usage, "prompt_tokens", 0))
-        completion = count(getattr(usage, "completion_tokens", 0))
-        if prompt + completion:
-            self._add_totals(prompt, completion, cost_of(self.model_name, prompt, completion))
+        used = Usage(
+            count(getattr(usage, "prompt_tokens", 0)),
+            output_tokens=count(getattr(usage, "completion_tokens", 0)),
+        )
+        if any(used):
+            cost = cost_of(None, self.model_name, used)
+            self._add_totals(used, cost)
+            self._uncarried.append((used, cost))
 
     @quietly
-    def _carry_usage(
-        self, scope: _innermost.Scope, prompt: int, completion: int, cost: float
-    ) -> None:
+    def _carry_usage(self, scope: _innermost.Scope) -> None:
         """Add to the session what a run took, unless wrapped clients inside it have done so."""
-        added = (self.total_prompt_tokens - prompt, self.total_completion_tokens - completion)
-        if any(added) and scope.claim():
-            self._add_usage(*added, round(self.total_cost - cost, 6))
+        uncarried, self._uncarried = self._uncarried, []
+        if uncarried and scope.claim():
+            for usage, cost in uncarried:
+                self._add_usage(usage, cost)
 
     @quietly
     def _ended(self, result: Any) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sentrial.async_client import AsyncSentrialClient
+    from sentrial.wrappers import Usage
 
 __all__ = [
     "Handler",
@@ -99,11 +100,13 @@ def count(tokens: object) -> int:
     return int(tokens) if isinstance(tokens, (int, float)) and 0 < tokens < math.inf else 0
 
 
-def cost_of(model: object, prompt_tokens: float, completion_tokens: float) -> float | None:
-    """Return the documented cost of a call in USD, to 6 places; None for an unknown model."""
-    if not isinstance(model, str) or pricing.lookup(model) is None:
+def cost_of(provider: str | None, model: str | None, usage: Usage) -> float | None:
+    """Return the cost of a call in USD; None for an unknown model, or where nothing was used."""
+    if not model or not usage.prompt_tokens + usage.completion_tokens:
         return None
-    return pricing.calculate_cost(model, int(prompt_tokens), int(completion_tokens))
+    if pricing.lookup(model) is None:
+        return None
+    return pricing.calculate_cost(model, usage.prompt_tokens, usage.completion_tokens)
 
 
 class Hook:
@@ -157,7 +160,7 @@ class Handler:
         total_prompt_tokens: Tokens that went in, as far as the framework reported them.
         total_completion_tokens: Tokens that came out.
         total_tokens: The sum of both.
-        total_cost: USD, without the calls of unknown models.
+        total_cost: USD to 6 places, without the calls of unknown models.
         model_name: The model of the last call; None before it.
         start_time: When the work began, in seconds since the epoch; None before it.
         end_time: When it was finished; None before.
@@ -184,6 +187,7 @@ class Handler:
         self.user_input: str | None = None
         self.assistant_output: str | None = None
         self._client = client_of(client)
+        self._cost = 0.0
 
     @property
     def duration_ms(self) -> int:
@@ -205,21 +209,21 @@ class Handler:
         if self.verbose:
             print(f"[Sentrial] {text}")  # noqa: T201  asked for with verbose=True
 
-    def _add_totals(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
-        self.total_prompt_tokens += prompt_tokens
-        self.total_completion_tokens += completion_tokens
-        self.total_tokens += prompt_tokens + completion_tokens
-        # The sum of figures with six places has no more of them.
-        self.total_cost = round(self.total_cost + (cost or 0.0), 6)
+    def _add_totals(self, usage: Usage, cost: float | None) -> None:
+        self.total_prompt_tokens += usage.prompt_tokens
+        self.total_completion_tokens += usage.completion_tokens
+        self.total_tokens += usage.prompt_tokens + usage.completion_tokens
+        self._cost += cost or 0.0
+        self.total_cost = round(self._cost, 6)
 
-    def _add_usage(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
+    def _add_usage(self, usage: Usage, cost: float | None) -> None:
         """Add usage that no event carries to the sums of the session."""
         if self.session_id is not None and isinstance(self._client, SentrialClient):
             _core.add_usage(
                 self._client,
                 self.session_id,
-                prompt_tokens=prompt_tokens,
-                completion_tokens=completion_tokens,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
                 cost=cost,
             )
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sentrial.integrations import versions
 from sentrial.integrations.base import Handler, cost_of, count, cut, documented_in, quietly
 from sentrial.integrations.crewai_crew import CrewHook
+from sentrial.integrations.usage import of_parts
+from sentrial.wrappers import Usage
 
 if TYPE_CHECKING:
     from sentrial._core import SentrialClient
@@ -116,11 +118,11 @@ class SentrialCrewHandler(Handler):
             completion_tokens: Tokens that came out.
             model: The model, for the cost; without it, or if its price is unknown, none is added.
         """
-        prompt, completion = count(prompt_tokens), count(completion_tokens)
+        usage = Usage(count(prompt_tokens), output_tokens=count(completion_tokens))
         self.model_name = model or self.model_name
-        cost = cost_of(model, prompt, completion)
-        self._add_totals(prompt, completion, cost)
-        self._add_usage(prompt, completion, cost)
+        cost = cost_of(None, model, usage)
+        self._add_totals(usage, cost)
+        self._add_usage(usage, cost)
 
     def wrap_crew(self, crew: Any) -> Any:
         """Record every run of a crew from now on, until another handler wraps it.
@@ -216,16 +218,14 @@ class SentrialCrewHandler(Handler):
 
     def add_result_usage(self, result: Any, scope: _innermost.Scope, model: str | None) -> None:
         """Add what a result says of tokens, unless calls inside its scope carry them."""
-        usage = getattr(result, "token_usage", None)
-        prompt = count(getattr(usage, "prompt_tokens", 0))
-        completion = count(getattr(usage, "completion_tokens", 0))
-        if not prompt + completion:
+        usage = _usage_of(getattr(result, "token_usage", None))
+        if not usage.prompt_tokens + usage.completion_tokens:
             return
         self.model_name = model or self.model_name
-        cost = cost_of(model, prompt, completion)
-        self._add_totals(prompt, completion, cost)
+        cost = cost_of(None, model, usage)
+        self._add_totals(usage, cost)
         if scope.claim():
-            self._add_usage(prompt, completion, cost)
+            self._add_usage(usage, cost)
 
     @quietly
     def on_tool(self, context: Any) -> None:
@@ -249,6 +249,21 @@ def _tool_input(given: Any) -> Any:
         except ValueError:
             return {"input": given}
     return given if isinstance(given, dict) else {"input": cut(given, _OUTPUT)}
+
+
+def _usage_of(reported: Any) -> Usage:
+    """Read `UsageMetrics`, in which cached tokens are part of the prompt."""
+
+    def reads(name: str) -> int:
+        return count(getattr(reported, name, 0))
+
+    return of_parts(
+        prompt=reads("prompt_tokens"),
+        completion=reads("completion_tokens"),
+        cache_read=reads("cached_prompt_tokens"),
+        cache_write=reads("cache_creation_tokens"),
+        reasoning=reads("reasoning_tokens"),
+    )
 
 
 def output_of(result: Any) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sentrial.integrations.base import count, text_of
+from sentrial.integrations.usage import of_parts
+from sentrial.wrappers import Usage
+from sentrial.wrappers._usage import of_anthropic, of_openai
 
 __all__ = [
     "Answer",
@@ -30,18 +33,14 @@ class Answer(NamedTuple):
         tool_calls: The tools that the model asks for.
         model: The model that answered, if the result names it.
         provider: Its provider, if the result names it.
-        prompt_tokens: Tokens that went in; 0 if nothing is said of them.
-        completion_tokens: Tokens that came out.
-        details: What is said of cached, reasoning and other tokens.
+        usage: What it used; nothing in it if nothing is said.
     """
 
     text: str
     tool_calls: list[Any]
     model: str | None
     provider: str | None
-    prompt_tokens: int
-    completion_tokens: int
-    details: dict[str, Any]
+    usage: Usage
 
 
 def answer_of(response: Any) -> Answer:
@@ -52,12 +51,6 @@ def answer_of(response: Any) -> Answer:
     message = getattr(first, "message", None)
     about = _mapping(getattr(message, "response_metadata", None))
     info = _mapping(getattr(first, "generation_info", None))
-    usage = _usage(output, generations)
-    details = {
-        name: dict(found)
-        for name in ("input_token_details", "output_token_details")
-        if (found := _mapping(usage.get(name)))
-    }
     return Answer(
         text=_generated_text(first),
         tool_calls=list(getattr(message, "tool_calls", None) or ()),
@@ -69,22 +62,38 @@ def answer_of(response: Any) -> Answer:
             about.get("model"),
         ),
         provider=_first_text(about.get("model_provider")),
-        prompt_tokens=count(usage.get("prompt_tokens") or usage.get("input_tokens")),
-        completion_tokens=count(usage.get("completion_tokens") or usage.get("output_tokens")),
-        details=details,
+        usage=_usage(output, generations),
     )
 
 
-def _usage(output: dict[str, Any], generations: list[Any]) -> dict[str, Any]:
+def _usage(output: dict[str, Any], generations: list[Any]) -> Usage:
+    for generation in generations:
+        message = getattr(generation, "message", None)
+        found = _mapping(getattr(message, "usage_metadata", None))
+        if found:
+            return _standard_usage(found)
     for name in ("token_usage", "usage"):
         found = _mapping(output.get(name))
         if found:
-            return found
-    for generation in generations:
-        found = _mapping(getattr(getattr(generation, "message", None), "usage_metadata", None))
-        if found:
-            return found
-    return {}
+            # As the provider gave it: Anthropic counts its cache beside the input.
+            beside = any(key.startswith("cache_") for key in found)
+            return (of_anthropic(found) if beside else of_openai(found)) or Usage()
+    return Usage()
+
+
+def _standard_usage(found: dict[str, Any]) -> Usage:
+    """Read LangChain's own `UsageMetadata`, whose details are parts of the two counts."""
+    into = _mapping(found.get("input_token_details"))
+    out_of = _mapping(found.get("output_token_details"))
+    return of_parts(
+        prompt=count(found.get("input_tokens")),
+        completion=count(found.get("output_tokens")),
+        cache_read=count(into.get("cache_read")),
+        cache_write=count(into.get("cache_creation")),
+        input_audio=count(into.get("audio")),
+        reasoning=count(out_of.get("reasoning")),
+        output_audio=count(out_of.get("audio")),
+    )
 
 
 def _generated_text(generation: Any) -> str:

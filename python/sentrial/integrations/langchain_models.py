@@ -167,40 +167,37 @@ class ModelCallbacks(Handler):
 
     def _llm_ended(self, answer: Answer, run: _ModelRun, place: Place) -> None:
         model = answer.model or run.model
+        provider = answer.provider or run.provider
         self.model_name = model or self.model_name
-        prompt, completion = answer.prompt_tokens, answer.completion_tokens
-        cost = cost_of(model, prompt, completion) if prompt + completion else None
-        self._add_totals(prompt, completion, cost)
+        cost = cost_of(provider, model, answer.usage)
+        self._add_totals(answer.usage, cost)
         carries = run.scope.claim()
         run.scope.close()
         if self.session_id is None:
             return
         if not self.track_llm_calls:
             if carries:
-                self._add_usage(prompt, completion, cost)
+                self._add_usage(answer.usage, cost)
             return
-        metadata: dict[str, Any] = {**place.metadata, **answer.details}
-        if answer.tool_calls:
-            metadata["tool_calls"] = answer.tool_calls
+        metadata = dict(place.metadata)
         if run.first_token is not None:
             metadata["time_to_first_token_ms"] = int((run.first_token - run.started) * 1000)
-        if not carries:
-            metadata["usage_in"] = "inner call"
-        elif not prompt + completion:
+        if carries and not any(answer.usage):
             metadata["cost_unknown"] = True
         self._client.track_llm_call(
             self.session_id,
             model or "unknown",
             run.messages,
             answer.text,
-            provider=answer.provider or run.provider,
-            prompt_tokens=prompt if carries else None,
-            completion_tokens=completion if carries else None,
-            estimated_cost=cost if carries else 0.0,
+            provider=provider,
+            usage=answer.usage,
+            estimated_cost=cost,
             duration_ms=since(run.started),
             metadata=metadata,
+            output_fields={"tool_calls": answer.tool_calls} if answer.tool_calls else None,
             trace_id=place.trace_id,
             span_id=place.span_id,
+            with_usage=carries,
         )
 
     def _error(
