@@ -44,6 +44,7 @@ class Scripted(BaseChatModel):
         return "scripted"
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Scripted:
+        """Take any tools: what to call is scripted."""
         return self
 
     def _generate(

@@ -53,6 +53,7 @@ class Scripted(BaseChatModel):
         return "openai-chat"
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Scripted:
+        """Take any tools: what to call is scripted."""
         return self
 
     def _next(self) -> AIMessage:
