@@ -7,9 +7,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sentrial.integrations import versions
-from sentrial.integrations.base import Handler, cost_of, count, cut, documented_in, quietly
+from sentrial.integrations.base import (
+    Handler,
+    cost_of,
+    count,
+    cut,
+    documented_in,
+    quietly,
+    text_of,
+)
 from sentrial.integrations.crewai_crew import CrewHook
-from sentrial.integrations.usage import of_parts
 from sentrial.wrappers import Usage
 
 if TYPE_CHECKING:
@@ -205,27 +212,25 @@ class SentrialCrewHandler(Handler):
         """Note the input of a run; called by what `wrap_crew` puts in place."""
         self._begin()
         if inputs:
-            self.user_input = json.dumps(inputs, default=str)[:_OUTPUT]
+            self.user_input = _json(inputs)[:_OUTPUT]
 
     @quietly
-    def run_ended(self, crew: Any, result: Any, scope: _innermost.Scope) -> None:
+    def run_used(self, used: list[tuple[str | None, Usage]], scope: _innermost.Scope) -> None:
+        """Add what a run used, unless calls inside its scope carry that."""
+        carries = bool(used) and scope.claim()
+        for model, usage in used:
+            self.model_name = model or self.model_name
+            cost = cost_of(None, model, usage)
+            self._add_totals(usage, cost)
+            if carries:
+                self._add_usage(usage, cost)
+
+    @quietly
+    def run_ended(self, result: Any) -> None:
         """Note what a run came to."""
         # A stream has no result yet; the kickoff inside it records what it comes to.
-        if type(result).__name__.endswith("StreamingOutput"):
-            return
-        self.assistant_output = output_of(result)
-        self.add_result_usage(result, scope, _model_of(crew))
-
-    def add_result_usage(self, result: Any, scope: _innermost.Scope, model: str | None) -> None:
-        """Add what a result says of tokens, unless calls inside its scope carry them."""
-        usage = _usage_of(getattr(result, "token_usage", None))
-        if not usage.prompt_tokens + usage.completion_tokens:
-            return
-        self.model_name = model or self.model_name
-        cost = cost_of(None, model, usage)
-        self._add_totals(usage, cost)
-        if scope.claim():
-            self._add_usage(usage, cost)
+        if not type(result).__name__.endswith("StreamingOutput"):
+            self.assistant_output = output_of(result)
 
     @quietly
     def on_tool(self, context: Any) -> None:
@@ -251,35 +256,17 @@ def _tool_input(given: Any) -> Any:
     return given if isinstance(given, dict) else {"input": cut(given, _OUTPUT)}
 
 
-def _usage_of(reported: Any) -> Usage:
-    """Read `UsageMetrics`, in which cached tokens are part of the prompt."""
-
-    def reads(name: str) -> int:
-        return count(getattr(reported, name, 0))
-
-    return of_parts(
-        prompt=reads("prompt_tokens"),
-        completion=reads("completion_tokens"),
-        cache_read=reads("cached_prompt_tokens"),
-        cache_write=reads("cache_creation_tokens"),
-        reasoning=reads("reasoning_tokens"),
-    )
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, default=text_of)
+    except (TypeError, ValueError):
+        return text_of(value)
 
 
 def output_of(result: Any) -> str:
     """Return the text of a result, cut."""
     raw = getattr(result, "raw", None)
     return cut(result if raw is None else raw, _OUTPUT)
-
-
-def _model_of(crew: Any) -> str | None:
-    """Return the model of a crew's agents; None if they use several."""
-    models = {
-        getattr(getattr(agent, "llm", None), "model", None)
-        for agent in getattr(crew, "agents", None) or ()
-    }
-    model = models.pop() if len(models) == 1 else None
-    return model if isinstance(model, str) else None
 
 
 def _plain_name(tool: object) -> str:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sentrial.integrations.base import Hook, quietly
+from sentrial.integrations.crewai_usage import Meter
 from sentrial.wrappers import _innermost
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class CrewHook(Hook):
     """What `wrap_crew` puts into a crew."""
 
     handler: SentrialCrewHandler
+
+    def __init__(self, handler: SentrialCrewHandler) -> None:
+        super().__init__(handler)
+        self._meter = Meter()
+        self._running = False
 
     @classmethod
     def of(cls, crew: object) -> CrewHook | None:
@@ -94,13 +100,22 @@ class CrewHook(Hook):
     @contextlib.contextmanager
     def _run(self, crew: Any, inputs: Any) -> Iterator[_Run]:
         """One run: its input before, its output and usage after it, its native tools meanwhile."""
+        run = _Run()
+        if self._running:
+            # A kickoff that another one makes, of which this is the work.
+            yield run
+            return
         handler = self.handler
         handler.run_begins(inputs)
-        run = _Run()
-        # A kickoff inside a kickoff reports the same usage: only the inner one adds it.
-        with _innermost.Scope() as scope, _tool_hook(crew, handler.on_tool):
-            yield run
-        handler.run_ended(crew, run.result, scope)
+        self._meter.begin(crew)
+        self._running = True
+        try:
+            with _innermost.Scope() as scope, _tool_hook(crew, handler.on_tool):
+                yield run
+        finally:
+            self._running = False
+            handler.run_used(self._meter.end(crew, run.result), scope)
+        handler.run_ended(run.result)
 
 
 @contextlib.contextmanager

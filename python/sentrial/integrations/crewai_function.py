@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from sentrial.integrations.base import client_of, cut, documented_in, quietly
 from sentrial.integrations.crewai import SentrialCrewHandler, output_of
-from sentrial.wrappers import _innermost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,13 +90,11 @@ class _TrackedCall:
         session_id = client_of(client).create_session(name, agent_name, user_id)
         self._handler = SentrialCrewHandler(client, session_id)
         self._started(args, kwargs)
-        self._scope = _innermost.Scope()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._scope.close()
         self._ended(error)
 
     def _started(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -112,5 +109,4 @@ class _TrackedCall:
         if error is not None:
             self._handler.finish(False, cut(error, _OUTPUT))
             return
-        self._handler.add_result_usage(self.result, self._scope, None)
         self._handler.finish(output=output_of(self.result))
