@@ -185,7 +185,7 @@ class SentrialCrewHandler(Handler):
             The server's answer; ``{}`` without a session.
         """
         if output is not None:
-            self.assistant_output = output
+            self.assistant_output = cut(output, _OUTPUT)
         metrics = {
             **(custom_metrics or {}),
             "crewai_steps": self.step_count,

@@ -122,9 +122,10 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
             reasoning, self.last_llm_reasoning = self.last_llm_reasoning, None
         else:
             reasoning = action["log"] or f"Action: {action['tool']}"
-        called = self._tool_call(run, action, {"output": text}, reasoning, failure, place)
+        name = action["tool"] if action else run["name"] if run else "unknown_tool"
         without = " (no agent_action)" if action is None else ""
-        self._say(f"Tool completed{without}: {called}")
+        self._say(f"Tool completed{without}: {name}")
+        self._tool_call(name, run, action, {"output": text}, reasoning, failure, place)
 
     @quietly
     def on_tool_error(
@@ -143,7 +144,7 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
             output = {"error": text_of(error), "error_type": type(error).__name__}
             reasoning = action["log"] if action else None
             self._say(f"Tool error: {run['name']} - {text_of(error)}")
-            self._tool_call(run, action, output, reasoning, error, place)
+            self._tool_call(run["name"], run, action, output, reasoning, error, place)
         self._tree.end(run_id)
 
     @quietly
@@ -181,14 +182,14 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
 
     def _tool_call(
         self,
+        name: str,
         run: dict[str, Any] | None,
         action: dict[str, Any] | None,
         output: dict[str, Any],
         reasoning: str | None,
         error: BaseException | str | None,
         place: Place,
-    ) -> str:
-        name = action["tool"] if action else run["name"] if run else "unknown_tool"
+    ) -> None:
         tool_input = action["input"] if action else None
         if not isinstance(tool_input, dict):
             tool_input = run["input"] if run else {"input": text_of(tool_input)}
@@ -205,7 +206,6 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
                 metadata=place.metadata or None,
                 duration_ms=since(run["started"]) if run else None,
             )
-        return str(name)
 
     # -- chains
 
