@@ -82,9 +82,7 @@ if TYPE_CHECKING:
         wrap_openai,
     )
 
-__all__ = [
-    "LANGCHAIN_MAJOR_VERSION",
-    "LANGCHAIN_VERSION",
+__all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "APIConnectionError",
     "APIError",
     "APITimeoutError",
@@ -99,6 +97,8 @@ __all__ = [
     "EventType",
     "ExperimentContext",
     "Interaction",
+    "LANGCHAIN_MAJOR_VERSION",
+    "LANGCHAIN_VERSION",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",

@@ -178,18 +178,6 @@ def test_k4_a_run_is_a_session_with_either_client(
     assert collector.bodies()[-1] == done  # the end comes last
 
 
-def test_k1_every_keyword_is_passed_on(client: sentrial.SentrialClient) -> None:
-    given: dict[str, Any] = {}
-
-    async def like_query(**kwargs: Any) -> Any:
-        given.update(kwargs)
-        yield INIT
-
-    tracked = wrap_claude_agent(like_query, client=client)
-    in_loop(collected(tracked("positional", options=1, transport="t", more=2)))
-    assert given == {"prompt": "positional", "options": 1, "transport": "t", "more": 2}
-
-
 def test_k3_uses_without_result_and_results_without_use_are_kept(
     client: sentrial.SentrialClient, collector: Collector, scripted: Scripted
 ) -> None:
@@ -425,34 +413,3 @@ def test_k2_what_the_wrapper_does_not_know_is_the_client(client: sentrial.Sentri
     assert agent.get_context_usage == wrapped.get_context_usage
     with pytest.raises(AttributeError):
         agent.no_such_method  # noqa: B018  looking it up is the point
-
-
-def test_bad_messages_pass_and_are_recorded_as_far_as_possible(
-    client: sentrial.SentrialClient, collector: Collector
-) -> None:
-    class Odd:
-        pass
-
-    messages: list[Any] = [
-        None,
-        Odd(),
-        "text",
-        {"type": "system", "subtype": "init"},
-        {"type": "assistant", "message": None},
-        {"type": "assistant", "message": {"content": [None, Odd(), {"type": "tool_use"}]}},
-        {"type": "user", "message": {"content": [{"type": "tool_result", "content": None}]}},
-        {"type": "result"},
-    ]
-
-    async def odd_query(prompt: Any = None) -> Any:
-        for message in messages:
-            yield message
-
-    async def run() -> list[Any]:
-        tracked = wrap_claude_agent(odd_query, client=client)
-        return [message async for message in tracked(prompt=3)]
-
-    assert in_loop(run()) == messages
-    sent = sent_by(client, collector)
-    assert sent.bodies[0]["name"] == "claude-agent session"
-    assert sent.completion()["success"] is True
