@@ -173,10 +173,11 @@ def test_a_session_that_could_not_be_made(
 
 
 def test_h1_costs_of_others_are_kept(
-    client: sentrial.SentrialClient, sent: Callable[[], Sent]
+    client: sentrial.SentrialClient, collector: Collector, sent: Callable[[], Sent]
 ) -> None:
     async def query(prompt: Any = None) -> Any:
         yield INIT
+        await asyncio.to_thread(collector.wait_for, 1, path="/api/sdk/sessions")
         await asyncio.to_thread(client.flush)
         # A tool of the agent that costs something of its own.
         client.track_tool_call(SESSION, "search", {}, {}, estimated_cost=0.25)
