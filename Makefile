@@ -29,7 +29,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-frameworks conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+.PHONY: help demo test test-frameworks soak test-servers conformance bench fmt lint wheel clean test-all-pythons prerequisites \
 	check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -68,6 +68,14 @@ check-types: $(VENV)/.dev
 test-python: $(VENV)/.dev
 	@echo '==> pytest on the installed wheel'
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## the tests that take minutes: a thousand forks, long faults
+	@echo '==> soak tests'
+	$(PY) -m pytest -m soak -o timeout=900 $(PYTEST_ARGS)
+
+test-servers: $(VENV)/.dev ## also the application server that must be compiled: uWSGI
+	$(PIP) install -r requirements/servers.txt
+	$(PY) -m pytest tests/process/test_application_servers.py $(PYTEST_ARGS)
 
 conformance: $(VENV)/.installed ## compare the traffic with the recordings in ORACLE, if they are there
 	@if [ -f '$(ORACLE)/compare.py' ]; then \

@@ -70,6 +70,8 @@ if TYPE_CHECKING:
         get_openai_tools_agent_creator,
         get_react_agent,
     )
+    from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
+    from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
     from sentrial.wrappers import (
@@ -99,6 +101,8 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "Interaction",
     "LANGCHAIN_MAJOR_VERSION",
     "LANGCHAIN_VERSION",
+    "LangfuseIntegration",
+    "LangfuseTraceContext",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",
@@ -110,6 +114,7 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "SentrialClient",
     "SentrialCrewHandler",
     "SentrialError",
+    "SentrialSpanProcessor",
     "ServerError",
     "TrackedClaudeClient",
     "__version__",
@@ -133,6 +138,7 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "is_experiment_mode",
     "llm_call",
     "set_session_context",
+    "setup_otel_tracing",
     "shutdown",
     "stats",
     "tool",
@@ -164,6 +170,10 @@ _LAZY = {
     ),
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
+    **dict.fromkeys(
+        ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"
+    ),
+    **dict.fromkeys(("SentrialSpanProcessor", "setup_otel_tracing"), "sentrial.otel"),
     **dict.fromkeys(
         (
             "instrument",

@@ -4,7 +4,7 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -18,7 +18,9 @@ __all__ = [
     "CurrentSession",
     "Interaction",
     "LocalServer",
+    "Mirrored",
     "Pending",
+    "Redactor",
     "SentrialClient",
     "__version__",
     "add_usage",
@@ -37,6 +39,7 @@ __all__ = [
     "keys_list",
     "keys_revoke",
     "known_cost",
+    "open_session",
     "prepare",
     "release",
     "sessions_get",
@@ -76,6 +79,10 @@ class SentrialClient:
         proxy: str | None = None,
         allow_http: bool | None = None,
         project_id: str | None = None,
+        redact_secrets: bool = True,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool = False,
+        before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None: ...
     @property
     def api_url(self) -> str: ...
@@ -89,6 +96,8 @@ class SentrialClient:
     def langfuse(self) -> Any: ...
     @property
     def pii(self) -> PiiConfig | bool | None: ...
+    def redact(self, value: Any, kind: str = "event") -> Any: ...
+    def redaction_report(self) -> dict[str, Any]: ...
     @property
     def session(self) -> None: ...
     @property
@@ -109,7 +118,7 @@ class SentrialClient:
     ) -> str | None: ...
     def track_tool_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         tool_name: str,
         tool_input: Any,
         tool_output: Any,
@@ -126,7 +135,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_decision(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         reasoning: str,
         alternatives: list[str] | None = None,
         confidence: float | None = None,
@@ -140,7 +149,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_error(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         error_message: str,
         error_type: str | None = None,
         tool_name: str | None = None,
@@ -151,7 +160,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_llm_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         model: str,
         messages: Any = None,
         output: Any = None,
@@ -171,7 +180,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         changes: dict[str, Any],
         reasoning: str | None = None,
         *,
@@ -180,10 +189,12 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]: ...
     # An EventType is a str.
-    def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]: ...
+    def track_event(
+        self, session_id: str | Interaction, event_type: str, **fields: Any
+    ) -> dict[str, Any]: ...
     def complete_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         success: bool = True,
         failure_reason: str | None = None,
         estimated_cost: float | None = None,
@@ -201,7 +212,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def close_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         duration_ms: int | None = None,
         success: bool | None = None,
         failure_reason: str | None = None,
@@ -209,8 +220,8 @@ class SentrialClient:
         status: str | None = None,
         summary: str | None = None,
     ) -> dict[str, Any]: ...
-    def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
-    def get_session(self, session_id: str) -> dict[str, Any] | None: ...
+    def update_session(self, session_id: str | Interaction, **fields: Any) -> dict[str, Any]: ...
+    def get_session(self, session_id: str | Interaction) -> dict[str, Any] | None: ...
     def begin(
         self,
         user_id: str,
@@ -372,6 +383,22 @@ class CurrentSession:
     ) -> None: ...
 
 @final
+class Mirrored:
+    @property
+    def kind(self) -> Literal["create", "event", "complete", "update"]: ...
+    @property
+    def session_key(self) -> int: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def is_lost(self) -> bool: ...
+    @property
+    def knows_rules(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    def body(self) -> bytes: ...
+
+@final
 class Pending:
     @property
     def stalled(self) -> bool: ...
@@ -383,7 +410,32 @@ class Pending:
 @final
 class ContextNode: ...
 
+@final
+class Redactor:
+    def __new__(
+        cls,
+        pii: Any = None,
+        *,
+        redact_secrets: bool | None = None,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def lenient(config: Any) -> Redactor: ...
+    def value(self, value: Any) -> Any: ...
+    def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
+
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def open_session(
+    client: SentrialClient,
+    name: str,
+    *,
+    agent_name: str | None = None,
+    user_id: Any = None,
+    parent_session_id: str | Interaction | None = None,
+    convo_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Interaction: ...
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
@@ -395,7 +447,7 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-def at_exit() -> None: ...
+def at_exit(elapsed: float = 0.0) -> None: ...
 def known_cost(
     provider: str, model: str, input_tokens: float, output_tokens: float
 ) -> float | None: ...

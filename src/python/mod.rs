@@ -12,6 +12,7 @@
 //!   crate::core
 //! ```
 
+mod before_send;
 mod client;
 mod context;
 mod errors;
@@ -20,11 +21,13 @@ mod interaction;
 mod json;
 mod llm;
 mod log;
+mod mirror;
 mod module;
 mod payload;
 mod pending;
 mod pricing;
 mod record;
+mod redaction;
 mod server;
 mod sessions;
 mod settings;
@@ -44,9 +47,11 @@ mod core_module {
     #[pymodule_export]
     use super::context::Node;
     #[pymodule_export]
-    use super::interaction::Interaction;
+    use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
+    #[pymodule_export]
+    use super::mirror::Mirrored;
     #[pymodule_export]
     use super::module::{
         CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
@@ -57,6 +62,8 @@ mod core_module {
     use super::pending::Pending;
     #[pymodule_export]
     use super::pricing::known_cost;
+    #[pymodule_export]
+    use super::redaction::Redactor;
     #[pymodule_export]
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,

@@ -309,13 +309,17 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 }
 
 /// The end of the process: one deadline for all clients; what is left is given up, with one line.
+/// `elapsed` seconds of the time for it have passed already.
 #[pyfunction]
-pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
+#[pyo3(signature = (elapsed=0.0))]
+pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
     process.hurry();
-    let started = Instant::now();
+    let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+    let now = Instant::now();
+    let started = now.checked_sub(elapsed).unwrap_or(now);
     let until = || {
         Some(
             process

@@ -37,7 +37,7 @@ FRAMEWORKS = (
 )
 
 #: Whole families of scenarios, by the beginning of their names.
-FAMILIES = ("client_", "batch_", "cost_", *FRAMEWORKS)
+FAMILIES = ("client_", "batch_", "cost_", "otel_", "langfuse_", *FRAMEWORKS)
 
 #: Recorded defects of the client and the batcher.
 QUIRKS = (
