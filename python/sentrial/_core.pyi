@@ -183,10 +183,11 @@ class SentrialClient:
         duration_ms: float | None = None,
         error: dict[str, Any] | str | BaseException | None = None,
         metadata: dict[str, Any] | None = None,
-        trace_id: str | None = None,
-        span_id: str | None = None,
         usage: Any = None,
         output_fields: dict[str, Any] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        with_usage: bool = True,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
