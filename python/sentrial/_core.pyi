@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Callable, Iterable
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
@@ -44,9 +43,8 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
-    "open_session",
     "make_current",
+    "open_session",
     "prepare",
     "price_cost",
     "price_lookup",
@@ -463,9 +461,6 @@ def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
 def at_exit(elapsed: float = 0.0) -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
-def at_exit() -> None: ...
 def price_cost(
     provider: str | None,
     model: str,
