@@ -213,7 +213,11 @@ class LangfuseIntegration:
 
     def flush(self) -> None:
         """Deliver to Langfuse; waits."""
-        self._call("flush", lambda: self.client.flush())
+        # The client may be made only here, where its errors are caught.
+        self._call("flush", self._flush)
+
+    def _flush(self) -> None:
+        self.client.flush()
 
     def shutdown(self) -> None:
         """Deliver to Langfuse and end the client, unless it is yours; waits."""
