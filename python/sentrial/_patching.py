@@ -9,9 +9,12 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeAlias
 
-__all__ = ["Undo", "is_patched", "mark", "patch"]
+    #: An owner, a name, what was put there, and what the owner itself had there.
+    _Place: TypeAlias = tuple[object, str, object, object]
+
+__all__ = ["Undo", "is_patched", "mark", "patch", "unwrapped"]
 
 _ORIGINAL = "__sentrial_original__"
 _MISSING = object()
@@ -25,6 +28,11 @@ def is_patched(function: object) -> bool:
         return _ORIGINAL in vars(function)
     except TypeError:
         return False
+
+
+def unwrapped(function: Any) -> Any:
+    """Return what the SDK has wrapped; anything else as it is."""
+    return vars(function)[_ORIGINAL] if is_patched(function) else function
 
 
 def mark(wrapper: Callable[..., Any], original: object) -> None:
@@ -63,7 +71,11 @@ def patch(
     if not callable(original) or is_patched(original):
         return None
     wrapper = wrap(original)
-    mark(wrapper, original)
+    if not on_class and not hasattr(original, "__code__") and not hasattr(original, "__func__"):
+        # A mock, or another object that is called: it is still asked for its attributes.
+        wrapper = _Stand(wrapper, original)
+    else:
+        mark(wrapper, original)
     try:
         _put(owner, name, wrapper)
     except (AttributeError, TypeError, ValueError):
@@ -73,6 +85,26 @@ def patch(
     return undo
 
 
+class _Stand:
+    """Called in the place of an object, and otherwise that object."""
+
+    def __init__(self, wrapper: Callable[..., Any], original: Any) -> None:
+        vars(self).update({_ORIGINAL: original, "_wrapper": wrapper})
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return vars(self)["_wrapper"](*args, **kwargs)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(vars(self)[_ORIGINAL])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)[_ORIGINAL], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(vars(self)[_ORIGINAL], name, value)
+
+
 class Undo:
     """Takes wrapped methods back. Calling it twice does nothing more.
 
@@ -80,20 +112,31 @@ class Undo:
     also take theirs.
     """
 
-    __slots__ = ("_patches",)
+    __slots__ = ("_afterwards", "_patches")
 
     def __init__(self) -> None:
-        self._patches: list[tuple[object, str, object, object]] = []
+        self._patches: list[_Place] = []
+        self._afterwards: list[Callable[[], object]] = []
 
     def add(self, owner: object, name: str, wrapper: object, present: object) -> None:
         """Remember one place: what was put there, and what the owner itself had there."""
         self._patches.append((owner, name, wrapper, present))
 
+    def then(self, work: Callable[[], object]) -> None:
+        """Do something after the methods have been taken back."""
+        self._afterwards.append(work)
+
     def join(self, other: Undo | None) -> None:
         """Take over what another handle would take back; None adds nothing."""
         if other is not None:
-            self._patches += other._patches  # noqa: SLF001  one of its own kind
-            other._patches = []  # noqa: SLF001
+            patches, afterwards = other._given_away()  # noqa: SLF001  one of its own kind
+            self._patches += patches
+            self._afterwards += afterwards
+
+    def _given_away(self) -> tuple[list[_Place], list[Callable[[], object]]]:
+        given = self._patches, self._afterwards
+        self._patches, self._afterwards = [], []
+        return given
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to take back."""
@@ -108,6 +151,9 @@ class Undo:
                 _take(owner, name)
             else:
                 _put(owner, name, present)
+        afterwards, self._afterwards = self._afterwards, []
+        for work in afterwards:
+            work()
 
 
 def _own(owner: object, name: str) -> object:

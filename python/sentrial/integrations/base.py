@@ -8,18 +8,30 @@ An integration is one file. It names its requirement in `versions`, derives its 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from sentrial import _core, _log, pricing
+from sentrial import _core, _log, _patching, pricing
 from sentrial._core import SentrialClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sentrial.async_client import AsyncSentrialClient
+    from sentrial.wrappers import Usage
 
-__all__ = ["Handler", "client_of", "cost_of", "cut", "documented_in", "quietly", "text_of"]
+__all__ = [
+    "Handler",
+    "Hook",
+    "client_of",
+    "cost_of",
+    "count",
+    "cut",
+    "documented_in",
+    "quietly",
+    "text_of",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,11 +95,59 @@ def cut(value: object, length: int) -> str:
     return text_of(value)[:length]
 
 
-def cost_of(model: object, prompt_tokens: float, completion_tokens: float) -> float | None:
-    """Return the documented cost of a call in USD, to 6 places; None for an unknown model."""
-    if not isinstance(model, str) or pricing.lookup(model) is None:
+def count(tokens: object) -> int:
+    """Return a number of tokens that a framework reports; 0 for what is none."""
+    return int(tokens) if isinstance(tokens, (int, float)) and 0 < tokens < math.inf else 0
+
+
+def cost_of(provider: str | None, model: str | None, usage: Usage) -> float | None:
+    """Return the cost of a call in USD; None for an unknown model, or where nothing was used."""
+    if not model or not usage.prompt_tokens + usage.completion_tokens:
         return None
-    return pricing.calculate_cost(model, int(prompt_tokens), int(completion_tokens))
+    if pricing.lookup(model) is None:
+        return None
+    return pricing.calculate_cost(model, usage.prompt_tokens, usage.completion_tokens)
+
+
+class Hook:
+    """What stands in the methods of an object of a framework: it serves one handler at a time.
+
+    Objects outlive sessions. Where a later handler takes the same object, it takes over the hook,
+    so that nothing is wrapped twice and no finished session is recorded for.
+
+    Attributes:
+        handler: Whom to tell.
+    """
+
+    _MARK = "__sentrial_hook__"
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+        self._undo = _patching.Undo()
+
+    @classmethod
+    def on(cls, owner: object, name: str) -> Hook | None:
+        """Return the hook that stands in a method, if there is one."""
+        method = getattr(owner, name, None)
+        if not _patching.is_patched(method):
+            return None
+        hook = vars(getattr(method, "__func__", method)).get(cls._MARK)
+        return hook if isinstance(hook, cls) else None
+
+    def into(
+        self, owner: object, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> bool:
+        """Put a wrapper in the place of a method; False if it cannot be done or is done already."""
+        undo = _patching.patch(owner, name, wrap)
+        if undo is None:
+            return False
+        setattr(getattr(owner, name), self._MARK, self)
+        self._undo.join(undo)
+        return True
+
+    def undo(self) -> None:
+        """Take everything out again."""
+        self._undo()
 
 
 class Handler:
@@ -100,7 +160,7 @@ class Handler:
         total_prompt_tokens: Tokens that went in, as far as the framework reported them.
         total_completion_tokens: Tokens that came out.
         total_tokens: The sum of both.
-        total_cost: USD, without the calls of unknown models.
+        total_cost: USD to 6 places, without the calls of unknown models.
         model_name: The model of the last call; None before it.
         start_time: When the work began, in seconds since the epoch; None before it.
         end_time: When it was finished; None before.
@@ -127,6 +187,7 @@ class Handler:
         self.user_input: str | None = None
         self.assistant_output: str | None = None
         self._client = client_of(client)
+        self._cost = 0.0
 
     @property
     def duration_ms(self) -> int:
@@ -148,21 +209,21 @@ class Handler:
         if self.verbose:
             print(f"[Sentrial] {text}")  # noqa: T201  asked for with verbose=True
 
-    def _add_totals(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
-        self.total_prompt_tokens += prompt_tokens
-        self.total_completion_tokens += completion_tokens
-        self.total_tokens += prompt_tokens + completion_tokens
-        # The sum of figures with six places has no more of them.
-        self.total_cost = round(self.total_cost + (cost or 0.0), 6)
+    def _add_totals(self, usage: Usage, cost: float | None) -> None:
+        self.total_prompt_tokens += usage.prompt_tokens
+        self.total_completion_tokens += usage.completion_tokens
+        self.total_tokens += usage.prompt_tokens + usage.completion_tokens
+        self._cost += cost or 0.0
+        self.total_cost = round(self._cost, 6)
 
-    def _add_usage(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
+    def _add_usage(self, usage: Usage, cost: float | None) -> None:
         """Add usage that no event carries to the sums of the session."""
         if self.session_id is not None and isinstance(self._client, SentrialClient):
             _core.add_usage(
                 self._client,
                 self.session_id,
-                prompt_tokens=prompt_tokens,
-                completion_tokens=completion_tokens,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
                 cost=cost,
             )
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sentrial import _log
 
-__all__ = ["REQUIREMENTS", "Requirement", "check", "installed", "is_importable", "missing"]
+__all__ = [
+    "REQUIREMENTS",
+    "Requirement",
+    "attribute",
+    "check",
+    "installed",
+    "is_importable",
+    "missing",
+]
 
 
 class Requirement(NamedTuple):
@@ -38,6 +47,7 @@ REQUIREMENTS = {
 }
 """The requirements by the identifier of the integration."""
 
+_WARNING = 30
 _checked: set[str] = set()
 
 
@@ -60,6 +70,14 @@ def is_importable(module: str) -> bool:
         return False
 
 
+def attribute(module: str, name: str) -> Any:
+    """Return what a module has under a name; None if either is not there."""
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
+
+
 def check(identifier: str) -> None:
     """Warn, once, if what is installed is older than what is known to work."""
     if identifier in _checked:
@@ -68,16 +86,12 @@ def check(identifier: str) -> None:
     found = installed(identifier)
     needed = REQUIREMENTS[identifier]
     if found is not None and found < needed.minimum:
-        _log.emit(
-            [
-                (
-                    30,
-                    f"{needed.distribution} {_dotted(found)} is older than "
-                    f"{_dotted(needed.minimum)}, the oldest version the integration is made for; "
-                    f"it is recorded as far as possible: {_command(needed)}",
-                )
-            ]
+        text = (
+            f"{needed.distribution} {_dotted(found)} is older than {_dotted(needed.minimum)}, the "
+            f"oldest version the integration is made for; what it shows is recorded as far as "
+            f"possible: {_command(needed)}"
         )
+        _log.emit([(_WARNING, text)])
 
 
 def missing(identifier: str, what: str) -> ImportError:

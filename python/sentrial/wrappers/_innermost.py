@@ -51,6 +51,11 @@ class Scope:
         """Whether calls that start now may still belong to it."""
         return not self._closed
 
+    @property
+    def covered(self) -> bool:
+        """Whether a call inside has carried the usage already."""
+        return self._carrier.get("by") == _INSIDE
+
     def claim(self) -> bool:
         """Ask, at the time of recording, whether this call carries its usage.
 
