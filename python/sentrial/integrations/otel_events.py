@@ -182,11 +182,12 @@ class _Event(NamedTuple):
         given = attribute.cost(self.attributes)
         if given is not None or not total:
             return given or 0.0
-        buckets = attribute.buckets(self.attributes)
+        buckets: dict[str, Any] = attribute.buckets(self.attributes)
         if not any(buckets.values()):
             return None
         at = self.span.end_time / 1e9 if self.span.end_time else None
-        return pricing.cost(_PRICED_AS.get(provider, provider), model, at=at, **buckets)
+        priced_as = _PRICED_AS.get(provider or "", provider)
+        return pricing.cost(priced_as, model, at=at, **buckets)
 
     def tool_call(self) -> None:
         given, result = content.tool_input(self.attributes), content.tool_output(self.attributes)
