@@ -15,11 +15,12 @@ use super::client::SentrialClient;
 use super::context;
 use super::inner::CallError;
 use super::interaction::Interaction;
+use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{after, wait_for};
-use super::{log, pending, stats};
+use super::{llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -72,6 +73,51 @@ impl CurrentSession {
                     ..Common::default()
                 },
             })
+        })
+    }
+
+    /// See `SentrialClient.track_llm_call`. With ``with_usage=False`` the event has neither tokens
+    /// nor cost: another call carries them.
+    #[pyo3(signature = (model, messages=None, output=None, *, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one keyword per documented field"
+    )]
+    fn track_llm_call<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Bound<'py, PyAny>,
+        messages: Option<&Bound<'py, PyAny>>,
+        output: Option<&Bound<'py, PyAny>>,
+        provider: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, PyAny>>,
+        estimated_cost: Option<&Bound<'py, PyAny>>,
+        duration_ms: Option<&Bound<'py, PyAny>>,
+        error: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+        output_fields: Option<&Bound<'py, PyAny>>,
+        with_usage: bool,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            llm::Call {
+                model,
+                messages,
+                output,
+                provider,
+                prompt_tokens: None,
+                completion_tokens: None,
+                usage,
+                estimated_cost,
+                duration_ms,
+                error,
+                output_fields,
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
+                with_usage,
+            }
+            .track(&target)
         })
     }
 
@@ -282,13 +328,17 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 }
 
 /// The end of the process: one deadline for all clients; what is left is given up, with one line.
+/// `elapsed` seconds of the time for it have passed already.
 #[pyfunction]
-pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
+#[pyo3(signature = (elapsed=0.0))]
+pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
     process.hurry();
-    let started = Instant::now();
+    let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+    let now = Instant::now();
+    let started = now.checked_sub(elapsed).unwrap_or(now);
     let until = || {
         Some(
             process
@@ -322,6 +372,24 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
 pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) -> PyResult<()> {
     let record = client.get().inner().registry.get(session_id);
     context::created(client, &record)
+}
+
+/// Adds usage that no event carries to the sums of a session: frameworks report theirs once per run.
+#[pyfunction]
+#[pyo3(signature = (client, session_id, *, prompt_tokens=None, completion_tokens=None, cost=None))]
+pub(crate) fn add_usage(
+    client: &Bound<'_, SentrialClient>,
+    session_id: &str,
+    prompt_tokens: Option<&Bound<'_, PyAny>>,
+    completion_tokens: Option<&Bound<'_, PyAny>>,
+    cost: Option<&Bound<'_, PyAny>>,
+) {
+    let record = client.get().inner().registry.get(session_id);
+    let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
+    record.totals.prompt.add(prompt);
+    record.totals.completion.add(completion);
+    record.totals.tokens.add(prompt + completion);
+    record.totals.cost.add(finite(cost));
 }
 
 /// Do the calls of this client wait for their answers?

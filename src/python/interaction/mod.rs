@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
 
 mod begin;
+mod open;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use super::sessions::{Completion, complete, lossy};
 use super::track::{Common, Decision, ErrorEvent, Target, ToolCall};
 
 pub(crate) use begin::Begin;
+pub(crate) use open::open_session;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -54,7 +56,8 @@ pub(crate) struct Interaction {
 impl Drop for Interaction {
     /// Collected without `finish()`: counted, no completion is invented.
     fn drop(&mut self) {
-        let unfinished = !*self.finished.get_mut() && !self.inner.is_off();
+        let finished = *self.finished.get_mut() || self.record.is_finished();
+        let unfinished = !finished && !self.inner.is_off();
         let exists = self.record.session.identity() != Identity::Dead;
         if unfinished && exists && self.pid == std::process::id() {
             self.inner.core.count_abandoned();
@@ -87,6 +90,11 @@ impl Interaction {
             inner: Arc::clone(client.get().inner()),
             pid: std::process::id(),
         }
+    }
+
+    /// Its session, for a call of the client it was begun on.
+    pub(crate) fn record_of(&self, client: &Arc<Inner>) -> Option<Arc<SessionRecord>> {
+        Arc::ptr_eq(&self.inner, client).then(|| Arc::clone(&self.record))
     }
 
     /// Runs a call of this session, unless there is none.
