@@ -2,11 +2,13 @@
 #
 #   PYTHON=python3.12   the interpreter from which .venv is made
 #   PYTHONS="..."       the interpreters of `make test-all-pythons`
+#   PROVIDERS="..."     the environments of `make test-providers`: requirements/providers-*.txt
 #   ORACLE=DIR          where the recordings for `make conformance` are
 #   CARGO_TARGET_DIR    is respected, as everywhere in cargo
 
 PYTHON ?= python3
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+PROVIDERS ?= older newest
 ORACLE ?= ../shared/oracle
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -27,7 +29,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance bench fmt lint wheel prices clean test-all-pythons prerequisites \
+.PHONY: help demo test conformance bench fmt lint wheel prices clean test-all-pythons test-providers prerequisites \
 	check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -115,9 +117,22 @@ test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and
 	if [ "$$tested" -eq 0 ]; then echo 'none of PYTHONS runs here: $(PYTHONS)' >&2; exit 1; fi; \
 	echo "==> passed on $$tested Python versions"
 
+test-providers: dist/.built ## test the wrapped LLM clients with older and the newest packages of the providers
+	@wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+	for name in $(PROVIDERS); do \
+		venv=".venv-providers-$$name"; \
+		echo "==> the clients of requirements/providers-$$name.txt in $$venv"; \
+		{ [ -x "$$venv/bin/python" ] || $(PYTHON) -m venv "$$venv"; } && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --upgrade \
+			-r "requirements/providers-$$name.txt" hypothesis pytest pytest-timeout trustme && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$$wheel" && \
+		"$$venv/bin/python" -m pytest tests/wrappers tests/unit/test_llm_calls.py $(PYTEST_ARGS) || exit 1; \
+	done; \
+	echo "==> passed with the clients of: $(PROVIDERS)"
+
 clean: ## remove the virtual environments, the wheel, caches and ./target (never CARGO_TARGET_DIR)
 	@echo '==> removing what make made'
-	rm -rf $(VENV) .venv-3.* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-3.* .venv-providers-* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find python tests examples benches -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 prerequisites:
