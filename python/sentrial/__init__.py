@@ -35,7 +35,9 @@ if TYPE_CHECKING:
         begin_async,
         configure_async,
     )
+    from sentrial.autogen import SentrialAutogenHandler
     from sentrial.batcher import BatcherConfig, EventBatcher
+    from sentrial.claude_code import TrackedClaudeClient, wrap_claude_agent, wrap_claude_client
     from sentrial.context import (
         ExperimentContext,
         get_experiment_context,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         get_variant_name,
         is_experiment_mode,
     )
+    from sentrial.crewai import SentrialCrewHandler, track_crew
     from sentrial.decorators import (
         SessionContext,
         get_current_interaction,
@@ -64,6 +67,18 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.langchain import (
+        LANGCHAIN_MAJOR_VERSION,
+        LANGCHAIN_VERSION,
+        AsyncSentrialCallbackHandler,
+        SentrialCallbackHandler,
+        create_agent_with_sentrial,
+        get_agent_executor,
+        get_openai_tools_agent_creator,
+        get_react_agent,
+    )
+    from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
+    from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
     from sentrial.propagation import (
         PropagatingExecutor,
         context_env,
@@ -83,11 +98,12 @@ if TYPE_CHECKING:
         wrap_openai,
     )
 
-__all__ = [
+__all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "APIConnectionError",
     "APIError",
     "APITimeoutError",
     "AsyncInteraction",
+    "AsyncSentrialCallbackHandler",
     "AsyncSentrialClient",
     "AuthenticationError",
     "BadRequestError",
@@ -97,6 +113,10 @@ __all__ = [
     "EventType",
     "ExperimentContext",
     "Interaction",
+    "LANGCHAIN_MAJOR_VERSION",
+    "LANGCHAIN_VERSION",
+    "LangfuseIntegration",
+    "LangfuseTraceContext",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",
@@ -104,10 +124,15 @@ __all__ = [
     "PiiCustomPattern",
     "PropagatingExecutor",
     "RateLimitError",
+    "SentrialAutogenHandler",
+    "SentrialCallbackHandler",
     "SentrialClient",
+    "SentrialCrewHandler",
     "SentrialError",
+    "SentrialSpanProcessor",
     "ServerError",
     "SessionContext",
+    "TrackedClaudeClient",
     "__version__",
     "begin",
     "begin_async",
@@ -116,11 +141,15 @@ __all__ = [
     "configure",
     "configure_async",
     "context_env",
+    "create_agent_with_sentrial",
     "extract_headers",
     "flush",
+    "get_agent_executor",
     "get_current_interaction",
     "get_current_session_id",
     "get_experiment_context",
+    "get_openai_tools_agent_creator",
+    "get_react_agent",
     "get_session_context",
     "get_session_entry_points",
     "get_system_prompt",
@@ -132,11 +161,15 @@ __all__ = [
     "propagate",
     "session",
     "set_session_context",
+    "setup_otel_tracing",
     "shutdown",
     "stats",
     "tool",
+    "track_crew",
     "unwrap",
     "wrap_anthropic",
+    "wrap_claude_agent",
+    "wrap_claude_client",
     "wrap_google",
     "wrap_llm",
     "wrap_openai",
@@ -181,6 +214,10 @@ _LAZY = {
     ),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
     **dict.fromkeys(
+        ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"
+    ),
+    **dict.fromkeys(("SentrialSpanProcessor", "setup_otel_tracing"), "sentrial.otel"),
+    **dict.fromkeys(
         (
             "instrument",
             "llm_call",
@@ -193,6 +230,24 @@ _LAZY = {
         "sentrial.wrappers",
     ),
     "EventType": "sentrial.types",
+    "SentrialAutogenHandler": "sentrial.autogen",
+    **dict.fromkeys(("SentrialCrewHandler", "track_crew"), "sentrial.crewai"),
+    **dict.fromkeys(
+        ("TrackedClaudeClient", "wrap_claude_agent", "wrap_claude_client"), "sentrial.claude_code"
+    ),
+    **dict.fromkeys(
+        (
+            "LANGCHAIN_MAJOR_VERSION",
+            "LANGCHAIN_VERSION",
+            "AsyncSentrialCallbackHandler",
+            "SentrialCallbackHandler",
+            "create_agent_with_sentrial",
+            "get_agent_executor",
+            "get_openai_tools_agent_creator",
+            "get_react_agent",
+        ),
+        "sentrial.langchain",
+    ),
 }
 
 

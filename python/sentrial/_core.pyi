@@ -4,6 +4,7 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
+from collections.abc import Callable, Iterable
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
@@ -20,9 +21,12 @@ __all__ = [
     "CurrentSession",
     "Interaction",
     "LocalServer",
+    "Mirrored",
     "Pending",
+    "Redactor",
     "SentrialClient",
     "__version__",
+    "add_usage",
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
@@ -40,6 +44,8 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
+    "known_cost",
+    "open_session",
     "make_current",
     "prepare",
     "price_cost",
@@ -84,6 +90,10 @@ class SentrialClient:
         proxy: str | None = None,
         allow_http: bool | None = None,
         project_id: str | None = None,
+        redact_secrets: bool = True,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool = False,
+        before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None: ...
     @property
     def api_url(self) -> str: ...
@@ -97,6 +107,8 @@ class SentrialClient:
     def langfuse(self) -> Any: ...
     @property
     def pii(self) -> PiiConfig | bool | None: ...
+    def redact(self, value: Any, kind: str = "event") -> Any: ...
+    def redaction_report(self) -> dict[str, Any]: ...
     @property
     def session(self) -> None: ...
     @property
@@ -117,7 +129,7 @@ class SentrialClient:
     ) -> str | None: ...
     def track_tool_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         tool_name: str,
         tool_input: Any,
         tool_output: Any,
@@ -134,7 +146,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_decision(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         reasoning: str,
         alternatives: list[str] | None = None,
         confidence: float | None = None,
@@ -148,7 +160,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_error(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         error_message: str,
         error_type: str | None = None,
         tool_name: str | None = None,
@@ -159,7 +171,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_llm_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         model: str,
         messages: Any = None,
         output: Any = None,
@@ -173,10 +185,13 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
         usage: Any = None,
         output_fields: dict[str, Any] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        with_usage: bool = True,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         changes: dict[str, Any],
         reasoning: str | None = None,
         *,
@@ -185,10 +200,12 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]: ...
     # An EventType is a str.
-    def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]: ...
+    def track_event(
+        self, session_id: str | Interaction, event_type: str, **fields: Any
+    ) -> dict[str, Any]: ...
     def complete_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         success: bool = True,
         failure_reason: str | None = None,
         estimated_cost: float | None = None,
@@ -206,7 +223,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def close_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         duration_ms: int | None = None,
         success: bool | None = None,
         failure_reason: str | None = None,
@@ -214,8 +231,8 @@ class SentrialClient:
         status: str | None = None,
         summary: str | None = None,
     ) -> dict[str, Any]: ...
-    def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
-    def get_session(self, session_id: str) -> dict[str, Any] | None: ...
+    def update_session(self, session_id: str | Interaction, **fields: Any) -> dict[str, Any]: ...
+    def get_session(self, session_id: str | Interaction) -> dict[str, Any] | None: ...
     def begin(
         self,
         user_id: str,
@@ -377,6 +394,22 @@ class CurrentSession:
     ) -> None: ...
 
 @final
+class Mirrored:
+    @property
+    def kind(self) -> Literal["create", "event", "complete", "update"]: ...
+    @property
+    def session_key(self) -> int: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def is_lost(self) -> bool: ...
+    @property
+    def knows_rules(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    def body(self) -> bytes: ...
+
+@final
 class Pending:
     @property
     def stalled(self) -> bool: ...
@@ -388,7 +421,32 @@ class Pending:
 @final
 class ContextNode: ...
 
+@final
+class Redactor:
+    def __new__(
+        cls,
+        pii: Any = None,
+        *,
+        redact_secrets: bool | None = None,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def lenient(config: Any) -> Redactor: ...
+    def value(self, value: Any) -> Any: ...
+    def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
+
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def open_session(
+    client: SentrialClient,
+    name: str,
+    *,
+    agent_name: str | None = None,
+    user_id: Any = None,
+    parent_session_id: str | Interaction | None = None,
+    convo_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Interaction: ...
 def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
 def current_interaction() -> Interaction | None: ...
 def make_current(interaction: Interaction) -> None: ...
@@ -404,6 +462,9 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
+def at_exit(elapsed: float = 0.0) -> None: ...
+def known_cost(
+    provider: str, model: str, input_tokens: float, output_tokens: float
 def at_exit() -> None: ...
 def price_cost(
     provider: str | None,
@@ -453,5 +514,13 @@ def sessions_list(
     key_id: str | None = None,
 ) -> str: ...
 def sessions_get(db: str | os.PathLike[str], id: str) -> str: ...  # noqa: A002  as at run time
+def add_usage(
+    client: SentrialClient,
+    session_id: str,
+    *,
+    prompt_tokens: float | None = None,
+    completion_tokens: float | None = None,
+    cost: float | None = None,
+) -> None: ...
 def enter_state(client: SentrialClient, session_id: str) -> None: ...
 def is_immediate(client: SentrialClient) -> bool: ...

@@ -25,6 +25,11 @@ async def off_the_loop(
         return call(*args, **kwargs)
     import asyncio
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        # Another event loop, whose threads are not known here: it waits.
+        return call(*args, **kwargs)
     running = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
     try:
         return await asyncio.shield(running)

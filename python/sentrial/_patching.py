@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     #: An owner, a name, what was put there, and what the owner itself had there.
     _Place: TypeAlias = tuple[object, str, object, object]
 
-__all__ = ["Undo", "is_patched", "mark", "patch"]
+__all__ = ["Undo", "is_patched", "mark", "patch", "unwrapped"]
 
 _ORIGINAL = "__sentrial_original__"
 _MISSING = object()
@@ -28,6 +28,11 @@ def is_patched(function: object) -> bool:
         return _ORIGINAL in vars(function)
     except TypeError:
         return False
+
+
+def unwrapped(function: Any) -> Any:
+    """Return what the SDK has wrapped; anything else as it is."""
+    return vars(function)[_ORIGINAL] if is_patched(function) else function
 
 
 def mark(wrapper: Callable[..., Any], original: object) -> None:

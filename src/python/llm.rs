@@ -25,8 +25,8 @@ pub(crate) struct Call<'a, 'py> {
     pub(crate) estimated_cost: Arg<'a, 'py>,
     pub(crate) duration_ms: Arg<'a, 'py>,
     pub(crate) error: Arg<'a, 'py>,
+    pub(crate) common: Common<'a, 'py>,
     pub(crate) output_fields: Arg<'a, 'py>,
-    pub(crate) metadata: Arg<'a, 'py>,
     /// False for a call around another one that carries the usage.
     pub(crate) with_usage: bool,
 }
@@ -128,7 +128,7 @@ impl<'py> Call<'_, 'py> {
         if let Some(fields) = self.output_fields.and_then(|f| f.cast::<PyDict>().ok()) {
             output.update(fields.as_mapping())?;
         }
-        let metadata = merged(py, self.metadata)?;
+        let metadata = merged(py, self.common.metadata)?;
         metadata.set_item(intern!(py, "provider"), &*provider)?;
         metadata.set_item(intern!(py, "model"), self.model)?;
 
@@ -168,7 +168,7 @@ impl<'py> Call<'_, 'py> {
             cost_unknown,
             common: Common {
                 metadata: Some(metadata.as_any()),
-                ..Common::default()
+                ..self.common
             },
         })
     }
@@ -195,6 +195,7 @@ impl<'py> Call<'_, 'py> {
         let known = |model: &str| pricing::known_cost(py, Some(provider), model, usage);
         known(model).or_else(|| {
             let answered = self
+                .common
                 .metadata
                 .and_then(|metadata| member(metadata, "response_model"));
             known(&lossy(&answered?))

@@ -15,6 +15,7 @@ use super::client::SentrialClient;
 use super::context;
 use super::inner::CallError;
 use super::interaction::Interaction;
+use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
@@ -110,7 +111,10 @@ impl CurrentSession {
                 duration_ms,
                 error,
                 output_fields,
-                metadata,
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
                 with_usage,
             }
             .track(&target)
@@ -324,13 +328,17 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 }
 
 /// The end of the process: one deadline for all clients; what is left is given up, with one line.
+/// `elapsed` seconds of the time for it have passed already.
 #[pyfunction]
-pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
+#[pyo3(signature = (elapsed=0.0))]
+pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
     process.hurry();
-    let started = Instant::now();
+    let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+    let now = Instant::now();
+    let started = now.checked_sub(elapsed).unwrap_or(now);
     let until = || {
         Some(
             process
@@ -364,6 +372,24 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
 pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) -> PyResult<()> {
     let record = client.get().inner().registry.get(session_id);
     context::created(client, &record)
+}
+
+/// Adds usage that no event carries to the sums of a session: frameworks report theirs once per run.
+#[pyfunction]
+#[pyo3(signature = (client, session_id, *, prompt_tokens=None, completion_tokens=None, cost=None))]
+pub(crate) fn add_usage(
+    client: &Bound<'_, SentrialClient>,
+    session_id: &str,
+    prompt_tokens: Option<&Bound<'_, PyAny>>,
+    completion_tokens: Option<&Bound<'_, PyAny>>,
+    cost: Option<&Bound<'_, PyAny>>,
+) {
+    let record = client.get().inner().registry.get(session_id);
+    let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
+    record.totals.prompt.add(prompt);
+    record.totals.completion.add(completion);
+    record.totals.tokens.add(prompt + completion);
+    record.totals.cost.add(finite(cost));
 }
 
 /// Do the calls of this client wait for their answers?

@@ -132,7 +132,7 @@ pub(crate) fn complete(
         Some(value) => payload.value("success", value)?,
         None => payload.raw("success", b"null"),
     }
-    payload.some_content("failureReason", done.failure_reason)?;
+    payload.some("failureReason", done.failure_reason)?;
     let totals = &record.totals;
     let mut figure = |name: &str, given: Arg<'_, '_>, sum: Option<f64>, whole: bool| match given {
         Some(value) => payload.value(name, value),
@@ -169,11 +169,11 @@ pub(crate) fn complete(
         (None, None) => {}
     }
     match (done.user_input, done.own_input) {
-        (Some(given), _) => payload.content("userInput", given)?,
-        (None, Some(own)) => payload.raw_content("userInput", own),
+        (Some(given), _) => payload.value("userInput", given)?,
+        (None, Some(own)) => payload.raw("userInput", own),
         (None, None) => {}
     }
-    payload.some_content("assistantOutput", done.assistant_output)?;
+    payload.some("assistantOutput", done.assistant_output)?;
     record.finish();
     context::leave(py)?;
     inner.patch(py, Kind::Complete, record, payload)
@@ -188,7 +188,7 @@ pub(crate) fn update(
     let inner = client.get().inner();
     let mut payload = inner.payload();
     for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
-        payload.content(&camel(&name.str()?.to_string_lossy()), &value)?;
+        payload.value(&camel(&name.str()?.to_string_lossy()), &value)?;
     }
     inner.patch(client.py(), Kind::Update, record, payload)
 }

@@ -23,8 +23,33 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
+#: Scenarios of agent frameworks, by the beginning of their names.
+FRAMEWORKS = (
+    "autogen_",
+    "claude_",
+    "crewai_",
+    "flow_langchain_",
+    "langchain_",
+    "langgraph_",
+    "quirk_autogen_",
+    "quirk_claude_",
+    "quirk_handlers_",
+)
+
 #: Whole families of scenarios, by the beginning of their names.
-FAMILIES = ("client_", "batch_", "cost_", "deco_", "session_", "flow_multi_agent")
+FAMILIES = (
+    "client_",
+    "batch_",
+    "cost_",
+    "deco_",
+    "session_",
+    "flow_",
+    "wrap_",
+    "pii_",
+    "otel_",
+    "langfuse_",
+    *FRAMEWORKS,
+)
 
 #: Recorded defects of the client, the batcher and the decorators.
 QUIRKS = (
@@ -59,10 +84,12 @@ IMMEDIATE_ONLY = frozenset(
 )
 
 
-def scenarios(recordings: Path, *, immediate: bool) -> list[str]:
-    """Names of the scenarios to run, in alphabetical order."""
+def scenarios(recordings: Path, *, immediate: bool, frameworks: bool = False) -> list[str]:
+    """Names of the scenarios to run, of all or of frameworks only, in alphabetical order."""
     names = sorted(path.stem for path in (recordings / "open" / "scenarios").glob("[!_]*.py"))
     chosen = [name for name in names if name.startswith(FAMILIES) or name in QUIRKS]
+    if frameworks:
+        chosen = [name for name in chosen if name.startswith(FRAMEWORKS)]
     if not immediate:
         chosen = [name for name in chosen if name not in IMMEDIATE_ONLY]
     if lost := set(QUIRKS) - set(names):
@@ -121,12 +148,15 @@ def problem(name: str, result: dict[str, Any], *, immediate: bool) -> str:
     return ""
 
 
-def compare(recordings: Path, python: str, *, immediate: bool, extra: list[str]) -> bool:
+def compare(
+    recordings: Path, python: str, *, immediate: bool, frameworks: bool, extra: list[str]
+) -> bool:
     """Run the comparison; True if nothing fails and every check holds."""
     command = [sys.executable, str(recordings / "compare.py"), "--python", python]
     command += ["--tolerances", str(HERE / "tolerances.json")]
     command += ["--immediate"] if immediate else ["--profile", "background"]
-    results = run(command + extra, scenarios(recordings, immediate=immediate))
+    names = scenarios(recordings, immediate=immediate, frameworks=frameworks)
+    results = run(command + extra, names)
     for _ in range(CHANCES):
         early = [
             name
@@ -153,12 +183,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recordings", type=Path, help="folder with compare.py")
     parser.add_argument("--python", default=sys.executable, help="interpreter with the package")
+    parser.add_argument("--frameworks", action="store_true", help="only those of frameworks")
     arguments, extra = parser.parse_known_args()
     good = True
     for immediate in (False, True):
         print(f"--- {'immediate' if immediate else 'background'} delivery", flush=True)
-        if not compare(arguments.recordings, arguments.python, immediate=immediate, extra=extra):
-            good = False
+        good &= compare(
+            arguments.recordings,
+            arguments.python,
+            immediate=immediate,
+            frameworks=arguments.frameworks,
+            extra=extra,
+        )
     return 0 if good else 1
 
 

@@ -103,6 +103,75 @@ def test_shapes_are_the_documented_ones() -> None:
     assert snapshot("y" * 3000) == "y" * 3000
 
 
+class UnreadableDict(dict[str, int]):
+    """A dict that cannot be walked."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise RuntimeError
+
+
+class UnreadableList(list[int]):
+    """A list that cannot even be asked whether it is empty."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError
+
+    def __getitem__(self, index: Any) -> Any:
+        raise RuntimeError
+
+
+class UnreadableCall:
+    """A callable that has no signature."""
+
+    @property
+    def __signature__(self) -> Any:
+        raise RuntimeError
+
+    def __call__(self, value: object) -> object:
+        """Return what is given."""
+        return value
+
+
+class UnreadableError(Exception):
+    """An exception that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError
+
+
+def test_d6_values_that_cannot_be_read_do_no_harm(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    @sentrial.tool("same")
+    def same(value: object) -> object:
+        return value
+
+    @sentrial.tool("fail")
+    def fail() -> None:
+        raise UnreadableError
+
+    @sentrial.session("agent")
+    def agent(user_id: object, message: object) -> object:
+        return message
+
+    with client.begin("u", "a"):
+        for value in (UnreadableDict(a=1), UnreadableList([1])):
+            assert same(value) is value
+            assert agent("v", value) is value
+        assert sentrial.tool(UnreadableCall())(5) == 5
+        with pytest.raises(UnreadableError):
+            fail()
+    events = sent(client, collector)["u_a_1"].events
+    assert [event["toolName"] for event in events] == ["same", "same", "UnreadableCall", "fail"]
+    assert events[0]["toolInput"] == {"value": "<UnreadableDict>"}
+    assert events[1]["toolOutput"] == {"result": "<UnreadableList>"}
+
+
 class Watched:
     """An object that notes when it is looked at."""
 

@@ -56,7 +56,7 @@ class Arguments:
     def _read(self) -> bool:
         try:
             self._signature = inspect.signature(self._function)
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001  whatever an object that is called has for a signature
             return False
         parameters = list(self._signature.parameters.values())
         if not any(parameter.kind in _VARIABLE for parameter in parameters):

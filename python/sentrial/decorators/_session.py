@@ -20,6 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _LONGEST_INPUT = 500
+_NOBODY = "anonymous"
 
 
 @overload
@@ -107,12 +108,19 @@ class _Agent:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[str, str, str | None]:
         """Return the end user, the agent and the input of a call."""
+        try:
+            user, given = self._read(args, kwargs)
+        except Exception:  # noqa: BLE001  arguments that cannot be looked at
+            user, given = _NOBODY, None
+        return user, self.name, given
+
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str | None]:
         bound = self._arguments.bind(args, kwargs)
         if bound is None:
             # The call will fail; what was given by name is known all the same.
             bound = kwargs
-        user = text(bound[self._user_id_param]) if self._user_id_param in bound else "anonymous"
-        return user, self.name, self._input(bound)
+        user = text(bound[self._user_id_param]) if self._user_id_param in bound else _NOBODY
+        return user, self._input(bound)
 
     def _input(self, bound: dict[str, Any]) -> str | None:
         for name in self._inputs:

@@ -17,8 +17,13 @@ _PLAIN = frozenset({type(None), str, int, float, bool})
 
 
 def snapshot(value: object) -> Any:
-    """Return a plain copy of a value."""
-    return value if type(value) in _PLAIN else _Walk().copy(value, 0)
+    """Return a plain copy of a value; only its class where it cannot be read."""
+    if type(value) in _PLAIN:
+        return value
+    try:
+        return _Walk().copy(value, 0)
+    except Exception:  # noqa: BLE001  a container of the program that cannot be walked
+        return f"<{type(value).__name__}>"
 
 
 def text(value: object) -> str:

@@ -120,15 +120,12 @@ class _Call:
 
     def failed(self, error: BaseException) -> None:
         """Record the call with its error."""
-        import traceback
-
         metadata = self._metadata()
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.session.track_error(
             text(error),
             type(error).__name__,
             self.name,
-            trace,
+            _trace(error),
             tool_input=self.arguments,
             metadata=metadata,
         )
@@ -144,6 +141,15 @@ class _Call:
         if self.seen:
             metadata["items"] = self.seen
         return metadata
+
+
+def _trace(error: BaseException) -> str:
+    import traceback
+
+    try:
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:  # noqa: BLE001  an exception that cannot be shown
+        return "".join(traceback.format_tb(error.__traceback__))
 
 
 def _function(function: Callable[..., Any], name: str | None) -> Callable[..., Any]:

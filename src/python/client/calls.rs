@@ -180,10 +180,13 @@ impl SentrialClient {
     ///         read, cache write, output, reasoning, audio).
     ///     output_fields: A dict of what else belongs to the answer (in ``toolOutput``), for example
     ///         ``{"tool_calls": [...]}``.
+    ///     trace_id: Trace the call belongs to.
+    ///     span_id: Span the call belongs to.
+    ///     with_usage: False for a call around another one that carries the usage.
     ///
     /// Returns:
     ///     As `track_tool_call`.
-    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, usage=None, output_fields=None))]
+    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, usage=None, output_fields=None, trace_id=None, span_id=None, with_usage=true))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one keyword per documented field"
@@ -203,6 +206,9 @@ impl SentrialClient {
         metadata: Option<&Any<'py>>,
         usage: Option<&Any<'py>>,
         output_fields: Option<&Any<'py>>,
+        trace_id: Option<&Any<'py>>,
+        span_id: Option<&Any<'py>>,
+        with_usage: bool,
     ) -> PyResult<Py<PyAny>> {
         Self::call(slf, session_id, |target| {
             llm::Call {
@@ -217,8 +223,12 @@ impl SentrialClient {
                 duration_ms,
                 error,
                 output_fields,
-                metadata,
-                with_usage: true,
+                common: Common {
+                    trace_id,
+                    span_id,
+                    metadata,
+                },
+                with_usage,
             }
             .track(&target)
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Any, SentrialClient};
+use super::{Any, SentrialClient, named};
 use crate::core::session::Session;
 use crate::python::context;
 use crate::python::interaction::{Begin, Interaction};
@@ -66,7 +66,7 @@ impl SentrialClient {
                     project_id,
                 };
                 let body = new.body(inner)?;
-                let receipt = inner.create(&session, body);
+                let receipt = inner.create(py, &session, body)?;
                 let waited = inner.id_of(py, &session, receipt.as_deref());
                 if !matches!(waited, Ok(Some(_))) {
                     // Also after Ctrl-C: nobody knows of this session.
@@ -221,7 +221,7 @@ impl SentrialClient {
             py,
             || None,
             || {
-                let record = inner.record(session_id)?;
+                let record = named(inner, session_id)?;
                 let receipt = inner.core.fetch(Arc::clone(&record.session));
                 Ok(match receipt {
                     Some(receipt) => inner.answer(py, &receipt)?,

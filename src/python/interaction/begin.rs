@@ -62,7 +62,7 @@ impl<'py> Begin<'_, 'py> {
         let body = self.body(inner, &event_id, self.parent(client))?;
         let session = Session::pending();
         let record = Arc::new(self.record(inner, &session)?);
-        let receipt = inner.create(&session, body);
+        let receipt = inner.create(py, &session, body)?;
         if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
             return Ok(self.interaction(client, event_id, record)?);
         }
