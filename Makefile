@@ -29,8 +29,9 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-frameworks soak test-servers conformance bench fmt lint wheel clean test-all-pythons prerequisites \
-	check-rust test-rust check-python check-types test-python
+.PHONY: help demo test soak conformance bench fmt lint wheel prices clean prerequisites
+.PHONY: test-all-pythons test-servers test-frameworks
+.PHONY: check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
 	@echo 'Targets:'
@@ -99,6 +100,12 @@ lint: check-rust check-python check-types ## the checks of `make test` without t
 
 wheel: dist/.built ## build the release wheel into dist/
 	@ls -l dist/*.whl
+
+prices: ## renew the embedded model prices from the PyPI package genai-prices (needs Python 3.11+)
+	@echo '==> reading genai-prices'
+	@[ -x .venv-prices/bin/python ] || $(PYTHON) -m venv .venv-prices
+	.venv-prices/bin/python -m pip --disable-pip-version-check --quiet install --upgrade genai-prices
+	.venv-prices/bin/python scripts/update-prices.py
 
 test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and run pytest there
 	@tested=0; \

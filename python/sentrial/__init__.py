@@ -46,7 +46,14 @@ if TYPE_CHECKING:
         is_experiment_mode,
     )
     from sentrial.crewai import SentrialCrewHandler, track_crew
-    from sentrial.decorators import get_current_session_id, tool
+    from sentrial.decorators import (
+        SessionContext,
+        get_current_interaction,
+        get_current_session_id,
+        get_session_entry_points,
+        session,
+        tool,
+    )
     from sentrial.exceptions import (
         APIConnectionError,
         APIError,
@@ -72,6 +79,13 @@ if TYPE_CHECKING:
     )
     from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
     from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
+    from sentrial.propagation import (
+        PropagatingExecutor,
+        context_env,
+        extract_headers,
+        inject_headers,
+        propagate,
+    )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
     from sentrial.wrappers import (
@@ -108,6 +122,7 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "PiiBuiltinPatterns",
     "PiiConfig",
     "PiiCustomPattern",
+    "PropagatingExecutor",
     "RateLimitError",
     "SentrialAutogenHandler",
     "SentrialCallbackHandler",
@@ -116,6 +131,7 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "SentrialError",
     "SentrialSpanProcessor",
     "ServerError",
+    "SessionContext",
     "TrackedClaudeClient",
     "__version__",
     "begin",
@@ -124,19 +140,26 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "close",
     "configure",
     "configure_async",
+    "context_env",
     "create_agent_with_sentrial",
+    "extract_headers",
     "flush",
     "get_agent_executor",
+    "get_current_interaction",
     "get_current_session_id",
     "get_experiment_context",
     "get_openai_tools_agent_creator",
     "get_react_agent",
     "get_session_context",
+    "get_session_entry_points",
     "get_system_prompt",
     "get_variant_name",
+    "inject_headers",
     "instrument",
     "is_experiment_mode",
     "llm_call",
+    "propagate",
+    "session",
     "set_session_context",
     "setup_otel_tracing",
     "shutdown",
@@ -168,7 +191,27 @@ _LAZY = {
         ),
         "sentrial.context",
     ),
-    **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
+    **dict.fromkeys(
+        (
+            "SessionContext",
+            "get_current_interaction",
+            "get_current_session_id",
+            "get_session_entry_points",
+            "session",
+            "tool",
+        ),
+        "sentrial.decorators",
+    ),
+    **dict.fromkeys(
+        (
+            "PropagatingExecutor",
+            "context_env",
+            "extract_headers",
+            "inject_headers",
+            "propagate",
+        ),
+        "sentrial.propagation",
+    ),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
     **dict.fromkeys(
         ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"

@@ -5,6 +5,8 @@
 
 import os
 from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -14,6 +16,7 @@ from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
 
 __all__ = [
+    "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
     "Interaction",
@@ -27,9 +30,12 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
+    "attach",
     "before_fork",
     "clear_session_context",
     "context_client",
+    "context_variables",
+    "current_interaction",
     "current_session",
     "enter_state",
     "flush_all",
@@ -40,7 +46,11 @@ __all__ = [
     "keys_revoke",
     "known_cost",
     "open_session",
+    "make_current",
     "prepare",
+    "price_cost",
+    "price_lookup",
+    "price_register",
     "release",
     "sessions_get",
     "sessions_list",
@@ -49,6 +59,7 @@ __all__ = [
     "to_json",
 ]
 
+PRICES_VERSION: Final[str]
 __version__: Final[str]
 
 @disjoint_base
@@ -231,7 +242,7 @@ class SentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         *,
-        parent_session_id: str | Interaction | None = None,
+        parent_session_id: str | Interaction | CurrentSession | None = None,
     ) -> Interaction: ...
     def flush(self, timeout: float = 30.0) -> None: ...
     def shutdown(self) -> None: ...
@@ -378,8 +389,8 @@ class CurrentSession:
         tool_name: str | None = None,
         stack_trace: str | None = None,
         *,
-        metadata: dict[str, Any] | None = None,
         tool_input: Any = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None: ...
 
 @final
@@ -436,6 +447,10 @@ def open_session(
     convo_id: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Interaction: ...
+def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
+def current_interaction() -> Interaction | None: ...
+def make_current(interaction: Interaction) -> None: ...
+def attach(session_id: str, client: SentrialClient) -> None: ...
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
@@ -450,7 +465,18 @@ def after_fork_in_child() -> None: ...
 def at_exit(elapsed: float = 0.0) -> None: ...
 def known_cost(
     provider: str, model: str, input_tokens: float, output_tokens: float
+def at_exit() -> None: ...
+def price_cost(
+    provider: str | None,
+    model: str,
+    counts: tuple[int, int, int, int, int, int, int],
+    at: int | None,
+    context: dict[str, str] | None,
 ) -> float | None: ...
+def price_lookup(
+    provider: str | None, model: str, at: int | None, context: dict[str, str] | None
+) -> tuple[str, str, dict[str, float]] | None: ...
+def price_register(provider: str | None, model: str, rates: dict[str, str]) -> None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
 
 class _Key(TypedDict):

@@ -9,7 +9,10 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    #: An owner, a name, what was put there, and what the owner itself had there.
+    _Place: TypeAlias = tuple[object, str, object, object]
 
 __all__ = ["Undo", "is_patched", "mark", "patch", "unwrapped"]
 
@@ -91,8 +94,8 @@ class _Stand:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return vars(self)["_wrapper"](*args, **kwargs)
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return type(vars(self)[_ORIGINAL])
 
     def __getattr__(self, name: str) -> Any:
@@ -112,23 +115,28 @@ class Undo:
     __slots__ = ("_afterwards", "_patches")
 
     def __init__(self) -> None:
-        self._patches: list[tuple[object, str, object, object]] = []
-        self._afterwards: list[Callable[[], None]] = []
+        self._patches: list[_Place] = []
+        self._afterwards: list[Callable[[], object]] = []
 
     def add(self, owner: object, name: str, wrapper: object, present: object) -> None:
         """Remember one place: what was put there, and what the owner itself had there."""
         self._patches.append((owner, name, wrapper, present))
 
-    def then(self, work: Callable[[], None]) -> None:
+    def then(self, work: Callable[[], object]) -> None:
         """Do something after the methods have been taken back."""
         self._afterwards.append(work)
 
     def join(self, other: Undo | None) -> None:
         """Take over what another handle would take back; None adds nothing."""
         if other is not None:
-            self._patches += other._patches  # noqa: SLF001  one of its own kind
-            self._afterwards += other._afterwards  # noqa: SLF001
-            other._patches, other._afterwards = [], []
+            patches, afterwards = other._given_away()  # noqa: SLF001  one of its own kind
+            self._patches += patches
+            self._afterwards += afterwards
+
+    def _given_away(self) -> tuple[list[_Place], list[Callable[[], object]]]:
+        given = self._patches, self._afterwards
+        self._patches, self._afterwards = [], []
+        return given
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to take back."""

@@ -23,7 +23,7 @@ use super::{errors, log, pending, redaction};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// Longest id of a session, in bytes; an address with a longer one is refused everywhere.
-const MAX_ID: usize = 1024;
+pub(crate) const MAX_ID: usize = 1024;
 /// Largest buffer that is reserved in advance because the previous body was that large.
 const MAX_HINT: usize = 64 * 1024;
 

@@ -4,25 +4,14 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString};
 
+use crate::core::pricing::{PRICES_VERSION, Usage};
+
 use super::payload::{finite, merged};
 use super::pricing;
 use super::sessions::lossy;
 use super::track::{Common, Target, ToolCall};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
-
-/// Providers with a price table, asked in this order when the caller names none.
-const PROVIDERS: [&str; 3] = ["openai", "anthropic", "google"];
-
-/// The buckets of a usage that say what the two documented counts consist of, and their names in
-/// the event.
-const DETAILS: [(&str, &str); 5] = [
-    ("cache_read_tokens", "cache_read"),
-    ("cache_write_tokens", "cache_write"),
-    ("reasoning_tokens", "reasoning"),
-    ("input_audio_tokens", "input_audio"),
-    ("output_audio_tokens", "output_audio"),
-];
 
 /// The arguments of `track_llm_call`.
 pub(crate) struct Call<'a, 'py> {
@@ -36,52 +25,91 @@ pub(crate) struct Call<'a, 'py> {
     pub(crate) estimated_cost: Arg<'a, 'py>,
     pub(crate) duration_ms: Arg<'a, 'py>,
     pub(crate) error: Arg<'a, 'py>,
-    pub(crate) output_fields: Arg<'a, 'py>,
     pub(crate) common: Common<'a, 'py>,
+    pub(crate) output_fields: Arg<'a, 'py>,
     /// False for a call around another one that carries the usage.
     pub(crate) with_usage: bool,
 }
 
 /// Tokens in disjoint buckets, and the provider's own total.
 #[derive(Default)]
-struct Usage {
-    input: f64,
-    cache_read: f64,
-    cache_write: f64,
-    output: f64,
-    reasoning: f64,
-    input_audio: f64,
-    output_audio: f64,
-    total: Option<f64>,
+struct Counts {
+    buckets: Usage,
+    total: Option<u64>,
 }
 
-impl Usage {
-    fn prompt(&self) -> f64 {
-        self.input + self.cache_read + self.cache_write + self.input_audio
+impl Counts {
+    fn prompt(&self) -> u64 {
+        let Usage {
+            input,
+            cache_read,
+            cache_write,
+            input_audio,
+            ..
+        } = self.buckets;
+        sum([input, cache_read, cache_write, input_audio])
     }
 
-    fn completion(&self) -> f64 {
-        self.output + self.reasoning + self.output_audio
+    fn completion(&self) -> u64 {
+        let Usage {
+            output,
+            reasoning,
+            output_audio,
+            ..
+        } = self.buckets;
+        sum([output, reasoning, output_audio])
     }
 
-    fn total(&self) -> f64 {
-        self.total.unwrap_or(self.prompt() + self.completion())
+    fn total(&self) -> u64 {
+        let total = self.total;
+        total.unwrap_or_else(|| sum([self.prompt(), self.completion()]))
     }
 
-    /// From a `Usage`, a dict with its names, or anything with such attributes.
+    /// From a `Usage` of Python's, a dict with its names, or anything with such attributes.
     fn of(value: &Bound<'_, PyAny>) -> Self {
-        let count = |name: &str| finite(member(value, name).as_ref()).max(0.0);
+        let count = |name: &str| count(member(value, name).as_ref());
         Self {
-            input: count("input_tokens"),
-            cache_read: count("cache_read_tokens"),
-            cache_write: count("cache_write_tokens"),
-            output: count("output_tokens"),
-            reasoning: count("reasoning_tokens"),
-            input_audio: count("input_audio_tokens"),
-            output_audio: count("output_audio_tokens"),
-            total: Some(count("total_tokens")).filter(|total| *total > 0.0),
+            buckets: Usage {
+                input: count("input_tokens"),
+                cache_read: count("cache_read_tokens"),
+                cache_write: count("cache_write_tokens"),
+                output: count("output_tokens"),
+                reasoning: count("reasoning_tokens"),
+                input_audio: count("input_audio_tokens"),
+                output_audio: count("output_audio_tokens"),
+            },
+            total: Some(count("total_tokens")).filter(|total| *total > 0),
         }
     }
+
+    /// The buckets that say what the two documented counts consist of, unless they are empty.
+    fn details<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = PyDict::new(py);
+        let Usage {
+            cache_read,
+            cache_write,
+            reasoning,
+            input_audio,
+            output_audio,
+            ..
+        } = self.buckets;
+        for (name, count) in [
+            ("cache_read", cache_read),
+            ("cache_write", cache_write),
+            ("reasoning", reasoning),
+            ("input_audio", input_audio),
+            ("output_audio", output_audio),
+        ] {
+            if count > 0 {
+                counts.set_item(PyString::intern(py, name), count)?;
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn sum<const N: usize>(counts: [u64; N]) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 impl<'py> Call<'_, 'py> {
@@ -108,23 +136,23 @@ impl<'py> Call<'_, 'py> {
         let mut total = None;
         let mut cost_unknown = false;
         if self.with_usage {
-            let usage = self.usage();
-            let known = self.cost(&provider, &model, &usage);
+            let counts = self.counts();
+            let known = self.cost(py, &provider, &model, &counts.buckets);
             cost_unknown = known.is_none();
             let usd = PyFloat::new(py, known.unwrap_or(0.0)).into_any();
-            let prompt = whole(py, usage.prompt())?;
-            let completion = whole(py, usage.completion())?;
-            let all = whole(py, usage.total())?;
-            let counts = self.details(py)?;
-            counts.set_item(intern!(py, "prompt"), &prompt)?;
-            counts.set_item(intern!(py, "completion"), &completion)?;
-            counts.set_item(intern!(py, "total"), &all)?;
-            output.set_item(intern!(py, "tokens"), counts)?;
+            let tokens = counts.details(py)?;
+            tokens.set_item(intern!(py, "prompt"), counts.prompt())?;
+            tokens.set_item(intern!(py, "completion"), counts.completion())?;
+            tokens.set_item(intern!(py, "total"), counts.total())?;
+            output.set_item(intern!(py, "tokens"), tokens)?;
             output.set_item(intern!(py, "cost_usd"), &usd)?;
-            metadata.set_item(intern!(py, "prompt_tokens"), prompt)?;
-            metadata.set_item(intern!(py, "completion_tokens"), completion)?;
+            metadata.set_item(intern!(py, "prompt_tokens"), counts.prompt())?;
+            metadata.set_item(intern!(py, "completion_tokens"), counts.completion())?;
+            if self.estimated_cost.is_none() {
+                metadata.set_item(intern!(py, "prices_version"), PRICES_VERSION)?;
+            }
             cost = Some(usd);
-            total = Some(all);
+            total = Some(counts.total().into_pyobject(py)?.into_any());
         }
 
         target.tool_call(&ToolCall {
@@ -145,45 +173,40 @@ impl<'py> Call<'_, 'py> {
         })
     }
 
-    fn usage(&self) -> Usage {
+    fn counts(&self) -> Counts {
         match self.usage {
-            Some(usage) => Usage::of(usage),
-            None => Usage {
-                input: finite(self.prompt_tokens),
-                output: finite(self.completion_tokens),
-                ..Usage::default()
+            Some(usage) => Counts::of(usage),
+            None => Counts {
+                buckets: Usage {
+                    input: count(self.prompt_tokens),
+                    output: count(self.completion_tokens),
+                    ..Usage::default()
+                },
+                total: None,
             },
         }
     }
 
-    fn cost(&self, provider: &str, model: &str, usage: &Usage) -> Option<f64> {
-        match self.estimated_cost {
-            Some(given) => Some(finite(Some(given))),
-            None => pricing::known(provider, model, usage.prompt(), usage.completion()),
+    /// By the model that was asked for, else by the one that says it answered.
+    fn cost(&self, py: Python<'_>, provider: &str, model: &str, usage: &Usage) -> Option<f64> {
+        if let Some(given) = self.estimated_cost {
+            return Some(finite(Some(given)));
         }
-    }
-
-    /// The buckets beside plain input and output that are not empty.
-    fn details(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = PyDict::new(py);
-        for (bucket, name) in DETAILS {
-            let Some(usage) = self.usage else { break };
-            let count = finite(member(usage, bucket).as_ref());
-            if count > 0.0 {
-                counts.set_item(PyString::intern(py, name), whole(py, count)?)?;
-            }
-        }
-        Ok(counts)
+        let known = |model: &str| pricing::known_cost(py, Some(provider), model, usage);
+        known(model).or_else(|| {
+            let answered = self
+                .common
+                .metadata
+                .and_then(|metadata| member(metadata, "response_model"));
+            known(&lossy(&answered?))
+        })
     }
 
     fn provider_name(&self, model: &str) -> String {
         if let Some(provider) = self.provider {
             return lossy(provider).into_owned();
         }
-        let by_table = PROVIDERS
-            .iter()
-            .find(|p| pricing::known(p, model, 0.0, 0.0).is_some());
-        by_table.map_or_else(|| "unknown".to_owned(), |provider| (*provider).to_owned())
+        pricing::provider_of(model).unwrap_or_else(|| "unknown".to_owned())
     }
 }
 
@@ -196,7 +219,12 @@ fn member<'py>(value: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny
     }
 }
 
-/// A count as a whole number.
-fn whole(py: Python<'_>, count: f64) -> PyResult<Bound<'_, PyAny>> {
-    PyFloat::new(py, count).call_method0(intern!(py, "__int__"))
+/// A count of tokens; what is none, or less than none, is none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, as meant"
+)]
+fn count(value: Arg<'_, '_>) -> u64 {
+    finite(value) as u64
 }

@@ -9,10 +9,12 @@ use pyo3::types::PyDict;
 
 use crate::core::notices::{Level, Notice};
 use crate::core::process::Process;
+use crate::core::session::Session;
 
 use super::client::SentrialClient;
 use super::context;
 use super::inner::CallError;
+use super::interaction::Interaction;
 use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
@@ -119,11 +121,11 @@ impl CurrentSession {
         })
     }
 
-    /// See `SentrialClient.track_error`; `tool_input` is what the call that failed was given.
-    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, metadata=None, tool_input=None))]
+    /// See `SentrialClient.track_error`.
+    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, tool_input=None, metadata=None))]
     #[expect(
         clippy::too_many_arguments,
-        reason = "one keyword per documented field"
+        reason = "the documented signature, and the input"
     )]
     fn track_error<'py>(
         &self,
@@ -132,16 +134,16 @@ impl CurrentSession {
         error_type: Option<&Bound<'py, PyAny>>,
         tool_name: Option<&Bound<'py, PyAny>>,
         stack_trace: Option<&Bound<'py, PyAny>>,
-        metadata: Option<&Bound<'py, PyAny>>,
         tool_input: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         self.call(py, |target| {
             target.error(&ErrorEvent {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input,
                 stack_trace,
-                input: tool_input,
                 common: Common {
                     metadata,
                     ..Common::default()
@@ -152,6 +154,10 @@ impl CurrentSession {
 }
 
 impl CurrentSession {
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.record.session
+    }
+
     fn call<'py>(
         &self,
         py: Python<'py>,
@@ -249,6 +255,19 @@ pub(crate) fn set_session_context(
     let id = session_id.map(lossy);
     let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
     context::set(py, id.as_deref(), client)
+}
+
+/// Makes the session of an interaction, begun in another context, current in this one.
+#[pyfunction]
+pub(crate) fn make_current(interaction: &Bound<'_, Interaction>) -> PyResult<()> {
+    Interaction::make_current(interaction)
+}
+
+/// Makes a session of another process current: what begins inside is nested in it.
+#[pyfunction]
+pub(crate) fn attach(session_id: &str, client: &Bound<'_, SentrialClient>) -> PyResult<()> {
+    client.get().inner().registry.get(session_id).enter();
+    context::set(client.py(), Some(session_id), Some(client))
 }
 
 /// Leaves every session.

@@ -18,9 +18,12 @@ use super::track::camel;
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// The session a new one belongs to.
+#[derive(Clone)]
 pub(crate) enum Parent<'a, 'py> {
     /// None.
     Nobody,
+    /// By an id that is text.
+    Text(String),
     /// By id.
     Id(&'a Bound<'py, PyAny>),
     /// An interaction, whose id may not be known yet.
@@ -58,8 +61,10 @@ impl NewSession<'_, '_> {
                 .map(drop)?,
             None => payload.raw("metadata", b"null"),
         }
-        if let Parent::Id(id) = self.parent {
-            payload.value("parentSessionId", id)?;
+        match &self.parent {
+            Parent::Id(id) => payload.value("parentSessionId", id)?,
+            Parent::Text(id) => payload.text("parentSessionId", id),
+            Parent::Nobody | Parent::Session(_) => {}
         }
         payload.some("convoId", self.convo_id)?;
         match (self.project_id, &inner.core.settings().options.project_id) {
@@ -73,7 +78,7 @@ impl NewSession<'_, '_> {
                 session: Arc::clone(session),
                 tail: payload.tail(),
             },
-            Parent::Nobody | Parent::Id(_) => Body::Ready(payload.whole().into()),
+            Parent::Nobody | Parent::Id(_) | Parent::Text(_) => Body::Ready(payload.whole().into()),
         })
     }
 }

@@ -62,8 +62,8 @@ pub(crate) struct ErrorEvent<'a, 'py> {
     pub(crate) message: &'a Bound<'py, PyAny>,
     pub(crate) kind: Arg<'a, 'py>,
     pub(crate) tool_name: Arg<'a, 'py>,
+    pub(crate) tool_input: Arg<'a, 'py>,
     pub(crate) stack_trace: Arg<'a, 'py>,
-    pub(crate) input: Arg<'a, 'py>,
     pub(crate) common: Common<'a, 'py>,
 }
 
@@ -255,7 +255,7 @@ impl<'py> Target<'_, 'py> {
         payload.out.push(b'}');
         self.unchanged(&mut payload)?;
         payload.some("toolName", error.tool_name)?;
-        if let Some(input) = error.input {
+        if let Some(input) = error.tool_input {
             payload.object("toolInput", Some(input), "input")?;
         }
         Self::common(&mut payload, &error.common, &[])?;

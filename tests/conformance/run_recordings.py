@@ -37,9 +37,21 @@ FRAMEWORKS = (
 )
 
 #: Whole families of scenarios, by the beginning of their names.
-FAMILIES = ("client_", "batch_", "cost_", "otel_", "langfuse_", *FRAMEWORKS)
+FAMILIES = (
+    "client_",
+    "batch_",
+    "cost_",
+    "deco_",
+    "session_",
+    "flow_",
+    "wrap_",
+    "pii_",
+    "otel_",
+    "langfuse_",
+    *FRAMEWORKS,
+)
 
-#: Recorded defects of the client and the batcher.
+#: Recorded defects of the client, the batcher and the decorators.
 QUIRKS = (
     "quirk_abandoned_interaction",
     "quirk_accumulator_leak",
@@ -49,6 +61,8 @@ QUIRKS = (
     "quirk_batch_leaks",
     "quirk_batch_loud_errors",
     "quirk_configure_drops_batch",
+    "quirk_deco_session_async",
+    "quirk_deco_session_async_concurrent",
     "quirk_default_client_production",
     "quirk_import_bare",
     "quirk_no_timeout",
@@ -57,9 +71,16 @@ QUIRKS = (
     "quirk_wrapped_finish_other_thread",
 )
 
-#: These count attempts or expect the answer of the call, which only immediate delivery waits for.
+#: These count attempts, expect the answer of the call, or refuse one of several sessions of the
+#: same user, for whose creation only immediate delivery waits.
 IMMEDIATE_ONLY = frozenset(
-    {"client_retries", "client_retries_exhausted", "client_http_errors", "client_server_down"}
+    {
+        "client_http_errors",
+        "client_retries",
+        "client_retries_exhausted",
+        "client_server_down",
+        "deco_session_errors",
+    }
 )
 
 

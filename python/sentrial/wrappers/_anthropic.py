@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sentrial.wrappers._calls import Method, wrapped, wrapped_helper
 from sentrial.wrappers._openai_chat import identity
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["class_targets", "targets"]
 
-_PARAMETERS = (
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "stop_sequences",
-    "service_tier",
-    "stream",
+_PARAMETERS = frozenset(
+    (
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop_sequences",
+        "service_tier",
+        "stream",
+    )
 )
 _TOOL_USES = ("tool_use", "server_tool_use", "mcp_tool_use")
 _USAGE = (
@@ -43,7 +45,7 @@ class Messages(Method):
     def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:  # noqa: ARG002
         messages = kwargs.get("messages")
         if hasattr(type(messages), "__next__"):
-            messages = kwargs["messages"] = Passing(messages)
+            messages = kwargs["messages"] = Passing(cast("Iterator[Any]", messages))
         elif type(messages) is list:
             # The program may append to its list before a stream has ended.
             messages = list(messages)

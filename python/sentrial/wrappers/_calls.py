@@ -10,11 +10,12 @@ from sentrial.client import _get_client
 from sentrial.wrappers._raw import is_raw
 from sentrial.wrappers._raw import tracked as track_raw
 from sentrial.wrappers._record import Call, Options, Request, warn
-from sentrial.wrappers._streams import Tracker, tracked_manager, tracked_stream
+from sentrial.wrappers._streams import Tracker, is_stream_class, tracked_manager, tracked_stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sentrial._core import CurrentSession
     from sentrial.wrappers._record import Answer
     from sentrial.wrappers._streams import Accumulator
 
@@ -43,10 +44,7 @@ class Method:
 
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
         """Return the stream to hand out in the place of a result; None if it is no stream."""
-        cls = type(result)
-        if hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
-            return tracked_stream(result, tracker())
-        return None
+        return tracked_stream(result, tracker()) if is_stream_class(type(result)) else None  # type: ignore[arg-type]  # a class is hashable
 
     def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
         """Return other arguments to call with, so that a stream tells its usage; None: as given."""
@@ -90,9 +88,11 @@ def wrapped(
     """
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not options.without_session and _core.current_session(_get_client) is None:
+        session = _core.current_session(_get_client)
+        if session is None and not options.without_session:
             return original(*args, **kwargs)
-        running = Running.begin(original, method, options, args, kwargs, owner if bound else _SELF)
+        instance = owner if bound else _SELF
+        running = Running.begin(original, method, options, args, kwargs, instance, session)
         if running is None:
             return original(*args, **kwargs)
         return running.run()
@@ -133,8 +133,11 @@ def wrapped_helper(
             if inner:
                 return None
             try:
+                session = _core.current_session(_get_client)
+                if session is None and not options.without_session:
+                    return None
                 instance, rest = _split(args, owner if bound else _SELF)
-                running = Call.begin(method.request(instance, rest, kwargs), options)
+                running = _begun(session, method.request(instance, rest, kwargs))
                 if running is None:
                     return None
                 return running, method.accumulator(options, injected=False)
@@ -156,6 +159,10 @@ def _split(args: tuple[Any, ...], owner: object) -> tuple[Any, tuple[Any, ...]]:
     if owner is _SELF:
         return (args[0] if args else None), args[1:]
     return owner, args
+
+
+def _begun(session: CurrentSession | None, request: Request) -> Call | None:
+    return Call.apart(request) if session is None else Call(session, request)
 
 
 class Running:
@@ -191,11 +198,12 @@ class Running:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         owner: object,
+        session: CurrentSession | None,
     ) -> Running | None:
         """Read the arguments; None if nothing can be recorded, and the call goes its own way."""
         try:
             instance, rest = _split(args, owner)
-            call = Call.begin(method.request(instance, rest, kwargs), options)
+            call = _begun(session, method.request(instance, rest, kwargs))
             if call is None:
                 return None
             running = cls(original, method, options, instance, args, kwargs, call)

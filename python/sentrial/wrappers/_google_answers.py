@@ -51,11 +51,10 @@ def _message(item: Any) -> Any:
     parts = _items(read(item, "parts"))
     role = read(item, "role")
     if parts is not None and isinstance(role, (str, type(None))):
-        texts = [_text(part) for part in parts]
-        if all(text is not None for text in texts):
-            return {"role": role or "user", "content": "".join(texts)}
-        told = [_part(part) if t is None else t for part, t in zip(parts, texts, strict=True)]
-        return {"role": role or "user", "content": told}
+        found = [_part(part) if (text := _text(part)) is None else text for part in parts]
+        texts = [text for text in found if isinstance(text, str)]
+        content = "".join(texts) if len(texts) == len(found) else found
+        return {"role": role or "user", "content": content}
     text = _text(item)
     return {"role": "user", "content": _part(item) if text is None else text}
 

@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["class_targets", "is_client", "targets"]
 
-_PARAMETERS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_output_tokens",
-    "candidate_count",
-    "stop_sequences",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "response_mime_type",
+_PARAMETERS = frozenset(
+    (
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_output_tokens",
+        "candidate_count",
+        "stop_sequences",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "response_mime_type",
+    )
 )
 
 

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["class_targets", "is_model", "targets"]
 
-_PARAMETERS = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_output_tokens",
-    "candidate_count",
-    "stop_sequences",
-    "response_mime_type",
+_PARAMETERS = frozenset(
+    (
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_output_tokens",
+        "candidate_count",
+        "stop_sequences",
+        "response_mime_type",
+    )
 )
 
 
@@ -42,7 +44,7 @@ class Content(Method):
             "google",
             google.model_name(read(owner, "model_name")),
             google.messages_of(contents),
-            scalars(given, (*_PARAMETERS, "stream")),
+            scalars(given, _PARAMETERS | {"stream"}),
         )
 
     def answer(self, response: Any, options: Options) -> Answer:
@@ -70,7 +72,7 @@ class Content(Method):
 def _members(base: Any) -> dict[str, Any]:
     """The methods of a response that is read piece by piece."""
 
-    def __iter__(self: Any) -> Iterator[Any]:
+    def iterate(self: Any) -> Iterator[Any]:
         tracker: Tracker = self._sentrial_tracker
         try:
             for piece in base.__iter__(self):
@@ -84,11 +86,11 @@ def _members(base: Any) -> dict[str, Any]:
             raise
         tracker.ended()
 
-    return {"__iter__": __iter__, "__del__": _collected}
+    return {"__iter__": iterate, "__del__": _collected}
 
 
 def _async_members(base: Any) -> dict[str, Any]:
-    async def __aiter__(self: Any) -> AsyncIterator[Any]:
+    async def iterate(self: Any) -> AsyncIterator[Any]:
         tracker: Tracker = self._sentrial_tracker
         try:
             async for piece in base.__aiter__(self):
@@ -102,7 +104,7 @@ def _async_members(base: Any) -> dict[str, Any]:
             raise
         await tracker.ended_in_loop()
 
-    return {"__aiter__": __aiter__, "__del__": _collected}
+    return {"__aiter__": iterate, "__del__": _collected}
 
 
 def _collected(response: Any) -> None:
@@ -132,8 +134,9 @@ def class_targets(options: Options) -> Iterator[Target]:
         # It says at import that it is no longer developed: the program knows.
         warnings.simplefilter("ignore")
         try:
-            from google.generativeai import GenerativeModel
+            import google.generativeai as package
         except ImportError:
             return
+    model: Any = package.GenerativeModel  # type: ignore[attr-defined]
     for name in _NAMES:
-        yield Target(GenerativeModel, name, lambda f: wrapped(f, _CONTENT, options, bound=False))
+        yield Target(model, name, lambda f: wrapped(f, _CONTENT, options, bound=False))

@@ -12,7 +12,7 @@ from sentrial.wrappers._targets import install
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sentrial.wrappers._targets import Target
+    from sentrial.wrappers._targets import Deferred, Target
 
 __all__ = ["instrument", "unwrap", "wrap_anthropic", "wrap_google", "wrap_llm", "wrap_openai"]
 
@@ -196,7 +196,7 @@ def instrument(
 def _wrapped(
     client: C,
     options: Options,
-    find: Callable[[Any, Options], Iterable[Target]],
+    find: Callable[[Any, Options], Iterable[Target | Deferred]],
     what: str,
     copies: tuple[str, ...] = _COPIES,
 ) -> C:
@@ -229,7 +229,7 @@ def _copying(original: Callable[..., C], wrap: Callable[[C], C]) -> Callable[...
     return lambda *args, **kwargs: wrap(original(*args, **kwargs))
 
 
-def _is_wrapped(found: list[Target]) -> bool:
+def _is_wrapped(found: list[Target | Deferred]) -> bool:
     from sentrial._patching import is_patched
 
     return any(is_patched(getattr(target.owner, target.name, None)) for target in found)

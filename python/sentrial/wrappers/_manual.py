@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LLMCall", "llm_call"]
 
-_PRICED = ("openai", "anthropic", "google")
-
 
 def llm_call(
     model: str,
@@ -54,8 +52,10 @@ def llm_call(
 
 
 def _found(model: str) -> str:
-    known = (p for p in _PRICED if _core.known_cost(p, model, 0.0, 0.0) is not None)
-    return next(known, "unknown")
+    from sentrial import pricing
+
+    known = pricing.lookup(model)
+    return getattr(known, "provider", None) or "unknown"
 
 
 class LLMCall:

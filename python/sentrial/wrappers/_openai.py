@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from sentrial.wrappers import _openai_chat as chat
 from sentrial.wrappers import _openai_responses as responses
 from sentrial.wrappers._calls import Method, wrapped, wrapped_helper
 from sentrial.wrappers._record import Answer, Options, Request
-from sentrial.wrappers._targets import Target, resource
+from sentrial.wrappers._targets import Deferred, Target, resource
 from sentrial.wrappers._usage import of_openai
 from sentrial.wrappers._values import Passing, read, scalars
 
@@ -19,22 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = ["class_targets", "targets"]
 
-_PARAMETERS = (
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "n",
-    "stop",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "reasoning_effort",
-    "service_tier",
-    "tool_choice",
-    "dimensions",
-    "stream",
+_PARAMETERS = frozenset(
+    (
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "n",
+        "stop",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+        "service_tier",
+        "tool_choice",
+        "dimensions",
+        "stream",
+    )
 )
 #: Hosts of other providers that speak this API, by the end of their name.
 _HOSTS = {
@@ -95,7 +99,7 @@ class _Base(Method):
             return None
         return {**kwargs, "stream_options": {**given, "include_usage": True}}
 
-    def refused(self, owner: Any, error: BaseException) -> bool:
+    def refused(self, owner: Any, error: BaseException) -> bool:  # noqa: ARG002
         return getattr(error, "status_code", None) in _BAD_REQUEST
 
     def accepted_without(self, owner: Any) -> None:
@@ -109,7 +113,7 @@ def _one_shot(kwargs: dict[str, Any], name: str) -> Any:
     """A parameter; an iterator is exchanged for one that keeps what the client takes from it."""
     value = kwargs.get(name)
     if hasattr(type(value), "__next__"):
-        value = kwargs[name] = Passing(value)
+        value = kwargs[name] = Passing(cast("Iterator[Any]", value))
     elif type(value) is list:
         # The program may append to its list before a stream has ended.
         return list(value)
@@ -134,7 +138,7 @@ class Chat(_Base):
 class Responses(_Base):
     """`responses.create`, `parse` and `stream`."""
 
-    def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
         given = _one_shot(kwargs, "input")
         messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
         instructions = kwargs.get("instructions")
@@ -190,31 +194,45 @@ _RESPONSES = Responses()
 _COMPLETIONS = Completions()
 _EMBEDDINGS = Embeddings()
 
+_Rule: TypeAlias = tuple[str, Method, tuple[str, ...], tuple[str, ...]]
+
 #: Path of the resource below the client, and which of its methods are wrapped how.
-_RESOURCES: tuple[tuple[str, Method, tuple[str, ...], tuple[str, ...]], ...] = (
+_RESOURCES: tuple[_Rule, ...] = (
     ("chat.completions", _CHAT, ("create", "parse"), ("stream",)),
-    ("beta.chat.completions", _CHAT, ("create", "parse"), ("stream",)),
     ("responses", _RESPONSES, ("create", "parse"), ("stream",)),
     ("completions", _COMPLETIONS, ("create",), ()),
     ("embeddings", _EMBEDDINGS, ("create",), ()),
+)
+_BETA: tuple[_Rule, ...] = (
+    ("beta.chat.completions", _CHAT, ("create", "parse"), ("stream",)),
+    ("beta.responses", _RESPONSES, ("create", "parse"), ("stream",)),
 )
 
 _CLASSES: tuple[tuple[str, str, Method, tuple[str, ...], tuple[str, ...]], ...] = (
     ("openai.resources.chat.completions", "Completions", _CHAT, ("create", "parse"), ("stream",)),
     ("openai.resources.beta.chat.completions", "Completions", _CHAT, ("parse",), ("stream",)),
     ("openai.resources.responses", "Responses", _RESPONSES, ("create", "parse"), ("stream",)),
+    ("openai.resources.beta.responses", "Responses", _RESPONSES, ("create", "parse"), ("stream",)),
     ("openai.resources.completions", "Completions", _COMPLETIONS, ("create",), ()),
     ("openai.resources.embeddings", "Embeddings", _EMBEDDINGS, ("create",), ()),
 )
 
 
-def targets(client: Any, options: Options) -> Iterator[Target]:
+def targets(client: Any, options: Options) -> Iterator[Target | Deferred]:
     """Give the methods of a client that are wrapped."""
-    seen: list[Any] = []
-    for path, method, calls, helpers in _RESOURCES:
+    yield from _below(client, _RESOURCES, options)
+    beta = functools.partial(_below, client, _BETA, options)
+    if hasattr(type(client), "beta") and "openai.resources.beta" not in sys.modules:
+        # From version 3 on, loading it takes most of a second.
+        yield Deferred(client, "beta", beta)
+    else:
+        yield from beta()
+
+
+def _below(client: Any, rules: tuple[_Rule, ...], options: Options) -> Iterator[Target]:
+    for path, method, calls, helpers in rules:
         owner = resource(client, path)
-        if owner is not None and not any(owner is other for other in seen):
-            seen.append(owner)
+        if owner is not None:
             yield from _of(owner, method, calls, helpers, options, bound=True)
 
 

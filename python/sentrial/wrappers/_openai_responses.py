@@ -19,44 +19,55 @@ _TERMINAL = ("response.completed", "response.failed", "response.incomplete")
 
 def answer(response: Any, options: Options) -> Answer:
     """Read a `Response`, a parsed one, or its JSON."""
-    texts: list[str] = []
-    refusals: list[str] = []
-    thoughts: list[str] = []
-    calls: list[dict[str, Any]] = []
-    others: list[str] = []
+    seen = _Items()
     for item in read(response, "output") or ():
-        kind = read(item, "type")
-        if kind == "message":
-            for part in read(item, "content") or ():
-                texts.append(read(part, "text") or "")
-                refusals.append(read(part, "refusal") or "")
-        elif kind == "reasoning":
-            parts = [*(read(item, "summary") or ()), *(read(item, "content") or ())]
-            thoughts += [read(part, "text") or "" for part in parts]
-        elif kind in ("function_call", "custom_tool_call"):
-            arguments = read(item, "arguments", read(item, "input"))
-            calls.append(
-                {
-                    "id": read(item, "call_id"),
-                    "name": read(item, "name"),
-                    "arguments": arguments_of(arguments),
-                }
-            )
-        elif isinstance(kind, str):
-            others.append(kind)
-    fields: dict[str, Any] = {}
-    if calls:
-        fields["tool_calls"] = calls
-    if any(refusals):
-        fields["refusal"] = "".join(refusals)
-    if any(thoughts) and options.thinking:
-        fields["thinking"] = "\n".join(thoughts)
-    if others:
-        fields["other_items"] = others
+        seen.add(item)
+    fields = seen.fields(options)
     parsed = read(response, "output_parsed")
     if parsed is not None:
         fields["parsed"] = parsed
-    return Answer("".join(texts), of_openai(read(response, "usage")), fields, _metadata(response))
+    usage = of_openai(read(response, "usage"))
+    return Answer("".join(seen.texts), usage, fields, _metadata(response))
+
+
+class _Items:
+    """What the items of an answer say."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._refusals: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: list[dict[str, Any]] = []
+        self._others: list[str] = []
+
+    def add(self, item: Any) -> None:
+        kind = read(item, "type")
+        if kind == "message":
+            for part in read(item, "content") or ():
+                self.texts.append(read(part, "text") or "")
+                self._refusals.append(read(part, "refusal") or "")
+        elif kind == "reasoning":
+            parts = [*(read(item, "summary") or ()), *(read(item, "content") or ())]
+            self._thoughts += [read(part, "text") or "" for part in parts]
+        elif kind in ("function_call", "custom_tool_call"):
+            arguments = arguments_of(read(item, "arguments", read(item, "input")))
+            self._calls.append(
+                {"id": read(item, "call_id"), "name": read(item, "name"), "arguments": arguments}
+            )
+        elif isinstance(kind, str):
+            self._others.append(kind)
+
+    def fields(self, options: Options) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if self._calls:
+            fields["tool_calls"] = self._calls
+        if any(self._refusals):
+            fields["refusal"] = "".join(self._refusals)
+        if any(self._thoughts) and options.thinking:
+            fields["thinking"] = "\n".join(self._thoughts)
+        if self._others:
+            fields["other_items"] = self._others
+        return fields
 
 
 def _metadata(response: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Raw responses: `with_raw_response` and `with_streaming_response` of the OpenAI and Anthropic clients.
+"""Raw responses: `with_raw_response` and `with_streaming_response` of OpenAI and Anthropic.
 
 The program gets the response object itself and decides whether, when and how it is parsed. What is
 parsed is what is recorded; for a response whose body the client has read already, that is at once.

@@ -106,20 +106,14 @@ class Call:
         self._started = time.perf_counter()
 
     @classmethod
-    def begin(cls, request: Request, options: Options) -> Call | None:
-        """Begin a call in the current session; None if nothing shall be recorded."""
-        session = _core.current_session(_get_client)
-        if session is not None:
-            return cls(session, request)
-        if not options.without_session:
-            return None
+    def apart(cls, request: Request) -> Call | None:
+        """Begin a call in a session of its own, which is current for nothing else."""
         import contextvars
 
-        # In a context of its own: the session must not become current for anything else.
-        apart = contextvars.copy_context()
+        context = contextvars.copy_context()
         event = f"llm:{request.provider}:{request.model}"
-        interaction = apart.run(_get_client().begin, "anonymous", event)
-        session = apart.run(_core.current_session, _get_client)
+        interaction = context.run(_get_client().begin, "anonymous", event)
+        session = context.run(_core.current_session, _get_client)
         return None if session is None else cls(session, request, interaction)
 
     @property

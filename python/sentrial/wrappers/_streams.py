@@ -9,9 +9,10 @@ that stands for it.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
     from sentrial.wrappers._record import Answer, Call
 
-__all__ = ["Accumulator", "Tracker", "adopt", "tracked_manager", "tracked_stream"]
+__all__ = [
+    "Accumulator",
+    "Tracker",
+    "adopt",
+    "is_stream_class",
+    "tracked_manager",
+    "tracked_stream",
+]
 
 _TRACKER = "_sentrial_tracker"
 
@@ -44,13 +52,15 @@ class Accumulator(Protocol):
 class Tracker:
     """Sees what passes through one stream, and records the call once."""
 
-    __slots__ = ("_accumulator", "_call", "_done", "_waiting", "guarded")
+    __slots__ = ("_accumulator", "_call", "_done", "_waiting", "advancing", "guarded")
 
     def __init__(self, call: Call, accumulator: Accumulator) -> None:
         self._call = call
         self._accumulator = accumulator
         self._done = False
         self._waiting = True
+        #: The stream is at work: when it closes itself now, that is not the program's doing.
+        self.advancing = False
         #: Somebody will close the stream for certain: a `with` block.
         self.guarded = False
 
@@ -86,7 +96,8 @@ class Tracker:
 
     def left(self) -> None:
         """Record what was seen: the program goes away from the stream before its end."""
-        self.ended(partial=True)
+        if not self.advancing:
+            self.ended(partial=True)
 
     def broken_off(self) -> None:
         """Record what was seen, unless a `with` block will still close the stream."""
@@ -106,6 +117,11 @@ class Tracker:
 
         await off_the_loop(lambda: self.ended(error, partial=partial), error)
 
+    async def left_in_loop(self) -> None:
+        """Record as `left` does, without holding up the loop."""
+        if not self.advancing:
+            await self.ended_in_loop(partial=True)
+
     def _warn(self, problem: Exception) -> None:
         from sentrial.wrappers._record import warn
 
@@ -122,12 +138,13 @@ def sync_members(base: Any) -> dict[str, Any]:
     """Make the methods of a tracked synchronous stream of this class."""
     advance = base.__next__
 
-    def __iter__(self: Any) -> _Iteration:
+    def iterate(self: Any) -> _Iteration:
         return _Iteration(self)
 
-    def __next__(self: Any) -> Any:
+    def following(self: Any) -> Any:
         tracker: Tracker = self._sentrial_tracker
         while True:
+            tracker.advancing = True
             try:
                 piece = advance(self)
             except StopIteration:
@@ -136,14 +153,16 @@ def sync_members(base: Any) -> dict[str, Any]:
             except BaseException as error:
                 tracker.ended(error)
                 raise
+            finally:
+                tracker.advancing = False
             if not tracker.hides(piece):
                 return piece
 
-    def __enter__(self: Any) -> Any:
+    def enter(self: Any) -> Any:
         self._sentrial_tracker.guarded = True
         return base.__enter__(self)
 
-    def __exit__(self: Any, *exc: Any) -> Any:
+    def leave(self: Any, *exc: Any) -> Any:
         try:
             return base.__exit__(self, *exc)
         finally:
@@ -155,19 +174,29 @@ def sync_members(base: Any) -> dict[str, Any]:
         finally:
             self._sentrial_tracker.left()
 
-    return _those_of(base, [__iter__, __next__, __enter__, __exit__, close])
+    return _those_of(
+        base,
+        {
+            "__iter__": iterate,
+            "__next__": following,
+            "__enter__": enter,
+            "__exit__": leave,
+            "close": close,
+        },
+    )
 
 
 def async_members(base: Any) -> dict[str, Any]:
     """Make the methods of a tracked asynchronous stream of this class."""
     advance = base.__anext__
 
-    def __aiter__(self: Any) -> _AsyncIteration:
+    def iterate(self: Any) -> _AsyncIteration:
         return _AsyncIteration(self)
 
-    async def __anext__(self: Any) -> Any:
+    async def following(self: Any) -> Any:
         tracker: Tracker = self._sentrial_tracker
         while True:
+            tracker.advancing = True
             try:
                 piece = await advance(self)
             except StopAsyncIteration:
@@ -176,39 +205,50 @@ def async_members(base: Any) -> dict[str, Any]:
             except BaseException as error:
                 await tracker.ended_in_loop(error)
                 raise
+            finally:
+                tracker.advancing = False
             if not tracker.hides(piece):
                 return piece
 
-    async def __aenter__(self: Any) -> Any:
+    async def enter(self: Any) -> Any:
         self._sentrial_tracker.guarded = True
         return await base.__aenter__(self)
 
-    async def __aexit__(self: Any, *exc: Any) -> Any:
+    async def leave(self: Any, *exc: Any) -> Any:
         try:
             return await base.__aexit__(self, *exc)
         finally:
-            await self._sentrial_tracker.ended_in_loop(partial=True)
+            await self._sentrial_tracker.left_in_loop()
 
     async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return await base.close(self, *args, **kwargs)
         finally:
-            await self._sentrial_tracker.ended_in_loop(partial=True)
+            await self._sentrial_tracker.left_in_loop()
 
-    return _those_of(base, [__aiter__, __anext__, __aenter__, __aexit__, close])
+    return _those_of(
+        base,
+        {
+            "__aiter__": iterate,
+            "__anext__": following,
+            "__aenter__": enter,
+            "__aexit__": leave,
+            "close": close,
+        },
+    )
 
 
-def _those_of(base: type, functions: list[Any]) -> dict[str, Any]:
+def _those_of(base: type, members: dict[str, Any]) -> dict[str, Any]:
     """Only what the class has itself: what it cannot do, the tracked one cannot do either."""
-    members = {f.__name__: f for f in functions if hasattr(base, f.__name__)}
+    members = {name: member for name, member in members.items() if hasattr(base, name)}
     inherited = getattr(base, "__del__", None)
 
-    def __del__(self: Any) -> None:
+    def collected(self: Any) -> None:
         _collected(self)
         if inherited is not None:
             inherited(self)
 
-    return {**members, "__del__": __del__}
+    return {**members, "__del__": collected}
 
 
 class _Iteration:
@@ -258,6 +298,9 @@ class _Delegate:
 
 
 class _SyncDelegate(_Delegate):
+    def __iter__(self) -> Any:
+        return iter(self._stream)
+
     def __next__(self) -> Any:
         return self._stream.__next__()
 
@@ -273,6 +316,9 @@ class _SyncDelegate(_Delegate):
 
 
 class _AsyncDelegate(_Delegate):
+    def __aiter__(self) -> Any:
+        return self._stream.__aiter__()
+
     async def __anext__(self) -> Any:
         return await self._stream.__anext__()
 
@@ -324,29 +370,32 @@ def _subclass(cls: Any, members: Callable[[Any], dict[str, Any]]) -> type:
     return made
 
 
+# Remembered, because to ask a class of pydantic's for a name it has not takes microseconds.
+@functools.lru_cache(maxsize=256)
+def is_stream_class(cls: type) -> bool:
+    """Tell whether objects of this class are advanced step by step. Mocks only look like it."""
+    if any(base.__module__ == "unittest.mock" for base in cls.__mro__):
+        return False
+    return hasattr(cls, "__next__") or hasattr(cls, "__anext__")
+
+
 def tracked_stream(stream: Any, tracker: Tracker) -> Any:
     """Return the stream to hand out in place of `stream`; None if it is no stream."""
     opened = _opened.get()
     if opened is not None:
         opened.append(tracker)
     if inspect.isgenerator(stream):
-        return _generator(stream, tracker)
+        return _generator(cast("Any", stream), tracker)
     if inspect.isasyncgen(stream):
-        return _async_generator(stream, tracker)
-    if hasattr(type(stream), "__anext__"):
-        if adopt(stream, async_members, _sentrial_tracker=tracker):
-            return stream
-        return _standing(_AsyncDelegate(stream), async_members, tracker)
-    if hasattr(type(stream), "__next__"):
-        if adopt(stream, sync_members, _sentrial_tracker=tracker):
-            return stream
-        return _standing(_SyncDelegate(stream), sync_members, tracker)
-    return None
-
-
-def _standing(delegate: Any, members: Callable[[Any], dict[str, Any]], tracker: Tracker) -> Any:
-    adopt(delegate, members, _sentrial_tracker=tracker)
-    return delegate
+        return _async_generator(cast("Any", stream), tracker)
+    is_async = hasattr(type(stream), "__anext__")
+    if not is_async and not hasattr(type(stream), "__next__"):
+        return None
+    members = async_members if is_async else sync_members
+    if not adopt(stream, members, _sentrial_tracker=tracker):
+        stream = _AsyncDelegate(stream) if is_async else _SyncDelegate(stream)
+        adopt(stream, members, _sentrial_tracker=tracker)
+    return stream
 
 
 def _generator(source: Generator[Any, None, Any], tracker: Tracker) -> Generator[Any, None, None]:
@@ -426,11 +475,11 @@ class Opening:
     async def closed_in_loop(self) -> None:
         """The block is over, and recording must not hold up the loop."""
         for tracker in self._trackers:
-            await tracker.ended_in_loop(partial=True)
+            await tracker.left_in_loop()
 
 
 def _manager_members(base: Any) -> dict[str, Any]:
-    def __enter__(self: Any) -> Any:
+    def enter(self: Any) -> Any:
         opening: Opening = self._sentrial_opening
         before = opening.enter()
         try:
@@ -440,17 +489,17 @@ def _manager_members(base: Any) -> dict[str, Any]:
             raise
         return opening.opened(before, stream)
 
-    def __exit__(self: Any, *exc: Any) -> Any:
+    def leave(self: Any, *exc: Any) -> Any:
         try:
             return base.__exit__(self, *exc)
         finally:
             self._sentrial_opening.closed()
 
-    return {"__enter__": __enter__, "__exit__": __exit__}
+    return {"__enter__": enter, "__exit__": leave}
 
 
 def _async_manager_members(base: Any) -> dict[str, Any]:
-    async def __aenter__(self: Any) -> Any:
+    async def enter(self: Any) -> Any:
         opening: Opening = self._sentrial_opening
         before = opening.enter()
         try:
@@ -460,13 +509,13 @@ def _async_manager_members(base: Any) -> dict[str, Any]:
             raise
         return opening.opened(before, stream)
 
-    async def __aexit__(self: Any, *exc: Any) -> Any:
+    async def leave(self: Any, *exc: Any) -> Any:
         try:
             return await base.__aexit__(self, *exc)
         finally:
             await self._sentrial_opening.closed_in_loop()
 
-    return {"__aenter__": __aenter__, "__aexit__": __aexit__}
+    return {"__aenter__": enter, "__aexit__": leave}
 
 
 def tracked_manager(manager: Any, begin: Callable[[], tuple[Call, Accumulator] | None]) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from sentrial.wrappers._values import read
+
 __all__ = ["Usage", "of_anthropic", "of_google", "of_openai"]
 
 
@@ -68,8 +70,8 @@ def of_openai(usage: object) -> Usage | None:
     prompt = _count(usage, "prompt_tokens", "input_tokens")
     completion = _count(usage, "completion_tokens", "output_tokens")
     total = _count(usage, "total_tokens")
-    into = _read(usage, "prompt_tokens_details", "input_tokens_details")
-    out_of = _read(usage, "completion_tokens_details", "output_tokens_details")
+    into = _either(usage, "prompt_tokens_details", "input_tokens_details")
+    out_of = _either(usage, "completion_tokens_details", "output_tokens_details")
     # Servers before the details existed: DeepSeek and Moonshot.
     cached = _count(into, "cached_tokens") or _count(
         usage, "prompt_cache_hit_tokens", "cached_tokens"
@@ -96,7 +98,7 @@ def of_anthropic(usage: object) -> Usage | None:
     """
     if usage is None:
         return None
-    details = _read(usage, "output_tokens_details")
+    details = read(usage, "output_tokens_details")
     output, thinking = _split(_count(usage, "output_tokens"), _count(details, "thinking_tokens"))
     return Usage(
         input_tokens=_count(usage, "input_tokens"),
@@ -131,11 +133,11 @@ def of_google(usage: object) -> Usage | None:
     if not thoughts and total:
         thoughts = max(0, total - prompt - candidates - from_tools)
     cached = _count(usage, "cached_content_token_count")
-    audio = _audio(_read(usage, "prompt_tokens_details"))
+    audio = _audio(read(usage, "prompt_tokens_details"))
     # Audio that came from the cache is counted as cached.
-    audio = max(0, audio - _audio(_read(usage, "cache_tokens_details")))
+    audio = max(0, audio - _audio(read(usage, "cache_tokens_details")))
     rest_in, cached, audio_in = _split(prompt, cached, audio)
-    rest_out, audio_out = _split(candidates, _audio(_read(usage, "candidates_tokens_details")))
+    rest_out, audio_out = _split(candidates, _audio(read(usage, "candidates_tokens_details")))
     return Usage(
         input_tokens=rest_in + from_tools,
         cache_read_tokens=cached,
@@ -147,17 +149,18 @@ def of_google(usage: object) -> Usage | None:
     )
 
 
-def _read(value: object, *names: str) -> Any:
-    """The first of these members that is there and not None."""
-    if isinstance(value, dict):
-        found = (value.get(name) for name in names)
-    else:
-        found = (getattr(value, name, None) for name in names)
-    return next((item for item in found if item is not None), None)
+def _either(value: object, name: str, other: str) -> Any:
+    """A member under one of the two names it has in different APIs."""
+    found = read(value, name)
+    return read(value, other) if found is None else found
 
 
-def _count(value: object, *names: str) -> int:
-    count = _read(value, *names)
+def _count(value: object, name: str, other: str | None = None) -> int:
+    if value is None:
+        return 0
+    count = read(value, name)
+    if count is None and other is not None:
+        count = read(value, other)
     return count if type(count) is int and count > 0 else 0
 
 
@@ -180,5 +183,5 @@ def _audio(details: object) -> int:
 
 
 def _is_audio(item: object) -> bool:
-    modality = _read(item, "modality")
-    return getattr(modality, "value", modality) == "AUDIO"
+    modality = read(item, "modality")
+    return bool(getattr(modality, "value", modality) == "AUDIO")

@@ -1,4 +1,4 @@
-"""Reading what providers' objects and dicts hold, and writing messages down without touching them."""
+"""Reading providers' objects and dicts, and writing messages down without touching them."""
 
 from __future__ import annotations
 
@@ -17,29 +17,51 @@ _DATA = ("data", "file_data", "image_data")
 _KINDS = ("media_type", "mime_type", "mimeType", "format")
 
 
+#: Names that a class of pydantic's does not have, beside its fields: to look is to raise there.
+_absent: set[tuple[type, str]] = set()
+
+
 def read(value: object, name: str, default: Any = None) -> Any:
     """Return a member of a dict or an attribute of an object; `default` where there is none.
 
     Attributes that raise anything else than AttributeError (lazily computed ones) count as absent.
+    Fields are read past `__getattr__`: for a name that is not there, pydantic takes microseconds.
     """
     if type(value) is dict:
         return value.get(name, default)
+    fields = getattr(value, "__dict__", None)
+    if type(fields) is dict:
+        if name in fields:
+            return fields[name]
+        extra = fields and getattr(value, "__pydantic_extra__", None)
+        if type(extra) is dict:
+            if name in extra:
+                return extra[name]
+            if (type(value), name) in _absent:
+                return default
+    return _looked_up(value, name, default)
+
+
+def _looked_up(value: object, name: str, default: Any) -> Any:
     try:
-        return getattr(value, name, default)
+        return getattr(value, name)
+    except AttributeError:
+        if hasattr(type(value), "__pydantic_fields__") and not hasattr(type(value), name):
+            _absent.add((type(value), name))
     except Exception:  # noqa: BLE001  a property of a foreign object must not break the program
         return default
+    return default
 
 
-def scalars(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def scalars(given: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return those of the named parameters that were given as plain values."""
-    found = {}
-    for name in names:
-        value = given.get(name)
-        if isinstance(value, (str, int, float, bool)) or (
-            isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-        ):
-            found[name] = value
-    return found
+    return {name: value for name, value in given.items() if name in names and _is_scalar(value)}
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, (str, int, float, bool))
 
 
 def arguments_of(text: object) -> Any:
@@ -92,10 +114,6 @@ def _written(value: Any, depth: int) -> Any:
         items = [_written(item, depth - 1) for item in list(value)]
         same = all(new is old for new, old in zip(items, value, strict=False))
         return value if same else items
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return _of_bytes(bytes(value), None)
-    if kind.__module__.startswith("PIL."):
-        return _of_picture(value)
     return _written_object(value, depth)
 
 
@@ -115,7 +133,11 @@ def _written_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
 
 
 def _written_object(value: Any, depth: int) -> Any:
-    """Objects of the providers that hold media, as dicts; all others as they are."""
+    """Media, and objects of the providers that hold media, in a few words; others as they are."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _of_bytes(bytes(value), None)
+    if type(value).__module__.startswith("PIL."):
+        return _of_picture(value)
     fields = getattr(type(value), "model_fields", None)
     if not isinstance(fields, dict) or not _holds_bytes(value, depth):
         return value
@@ -145,7 +167,8 @@ def _of_data_url(text: str) -> Any:
     head, comma, data = text.partition(",")
     if not comma or not head.endswith(";base64"):
         return text
-    return _of_base64(data, head[len("data:") : -len(";base64")])
+    told = _of_base64(data, head[len("data:") : -len(";base64")])
+    return text if told is data else told
 
 
 def _of_base64(text: str, media: str | None) -> Any:

@@ -149,8 +149,8 @@ impl SentrialClient {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
-                input: None,
                 common: Common {
                     trace_id,
                     span_id,

@@ -102,7 +102,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("openai", model, input_tokens, output_tokens)
+        pricing::documented_cost("openai", model, input_tokens, output_tokens)
     }
 
     /// Cost in USD of an Anthropic call; 0.0 for an unknown model.
@@ -113,7 +113,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("anthropic", model, input_tokens, output_tokens)
+        pricing::documented_cost("anthropic", model, input_tokens, output_tokens)
     }
 
     /// Cost in USD of a Google call; 0.0 for an unknown model.
@@ -124,7 +124,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("google", model, input_tokens, output_tokens)
+        pricing::documented_cost("google", model, input_tokens, output_tokens)
     }
 
     fn __repr__(&self) -> String {

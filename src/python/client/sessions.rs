@@ -10,6 +10,7 @@ use super::{Any, SentrialClient, named};
 use crate::core::session::Session;
 use crate::python::context;
 use crate::python::interaction::{Begin, Interaction};
+use crate::python::module::CurrentSession;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
 
@@ -290,9 +291,14 @@ impl<'py> Flag<'py> {
 pub(crate) fn parent_of<'a, 'py>(value: Option<&'a Any<'py>>) -> Parent<'a, 'py> {
     match value {
         None => Parent::Nobody,
-        Some(value) => match value.cast::<Interaction>() {
-            Ok(interaction) => Parent::Session(Arc::clone(&interaction.get().record.session)),
-            Err(_) => Parent::Id(value),
-        },
+        Some(value) => {
+            if let Ok(interaction) = value.cast::<Interaction>() {
+                return Parent::Session(Arc::clone(&interaction.get().record.session));
+            }
+            match value.cast::<CurrentSession>() {
+                Ok(current) => Parent::Session(Arc::clone(current.get().session())),
+                Err(_) => Parent::Id(value),
+            }
+        }
     }
 }

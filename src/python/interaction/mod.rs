@@ -17,6 +17,7 @@ use pyo3::types::PyString;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
+use super::context;
 use super::inner::{CallError, Inner, empty};
 use super::record::SessionRecord;
 use super::sessions::{Completion, complete, lossy};
@@ -116,6 +117,19 @@ impl Interaction {
                 Ok::<_, CallError>(f(Target { client, record })?)
             },
         )
+    }
+
+    /// Makes its session the one of a block in this context, wherever it was begun; nothing if it
+    /// is finished.
+    pub(crate) fn make_current(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.record.enter();
+        let current = context::current(py).and_then(|current| current.record);
+        let is_current = current.is_some_and(|current| Arc::ptr_eq(&current, &this.record));
+        if is_current || !this.record.is_live() {
+            return Ok(());
+        }
+        context::enter(this.client.bind(py), &this.record, slf.as_any())
     }
 
     fn elapsed_ms(&self) -> i64 {
@@ -317,8 +331,8 @@ impl Interaction {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
-                input: None,
                 common: Common {
                     metadata,
                     ..Common::default()
@@ -370,6 +384,7 @@ impl Interaction {
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.get().record.enter();
         slf.clone()
     }
 
