@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
+use super::call::{Call, Calling, Waiting};
 use super::error::{DeliveryError, DropReason};
 use super::exit;
 use super::health::State;
@@ -196,6 +197,19 @@ impl Client {
             true,
             patience,
         )
+    }
+
+    /// Makes a call outside the ledger; the outcome can be waited for.
+    pub fn call(&self, call: Call) -> Arc<Calling> {
+        let state = self.state();
+        let process = Arc::clone(&state.process);
+        let idempotency_key = process.idempotency_key(process.next_number());
+        let calling = Arc::new(Calling::default());
+        let waiting = Waiting::new(state, call, idempotency_key, Arc::clone(&calling));
+        process.calls.put(waiting);
+        process.ensure_running();
+        process.signal.ring();
+        calling
     }
 
     fn submit_with(
@@ -395,6 +409,26 @@ impl ClientState {
             body: request.body.wire(),
             idempotency_key,
             made_at: request.made_at,
+            timeout: self.settings.options.timeout,
+        }
+    }
+
+    /// What goes out for a call outside the ledger. Like [`ClientState::attempt`] it runs on the
+    /// delivery thread, right before the bytes leave.
+    pub(super) fn attempt_call(
+        &self,
+        call: &Call,
+        made_at: SystemTime,
+        idempotency_key: String,
+    ) -> Attempt {
+        Attempt {
+            url: Arc::clone(&self.settings.url),
+            key: self.key().as_deref().cloned(),
+            method: call.method,
+            path: call.path.clone(),
+            body: call.body.clone(),
+            idempotency_key,
+            made_at,
             timeout: self.settings.options.timeout,
         }
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use uuid::Uuid;
 
+use super::call::Calls;
 use super::client::ClientState;
 use super::exit::Patience;
 use super::health::State;
@@ -37,6 +38,7 @@ pub struct Process {
     started: Instant,
     pub(super) signal: Signal,
     pub(super) notices: Notices,
+    pub(super) calls: Calls,
     clients: Mutex<Vec<Arc<ClientState>>>,
     /// Number of clients at which the collected ones are looked for.
     crowd: AtomicUsize,
@@ -90,6 +92,7 @@ impl Process {
             started: Instant::now(),
             signal: Signal::default(),
             notices: Notices::default(),
+            calls: Calls::default(),
             clients: Mutex::default(),
             crowd: AtomicUsize::new(FEW_CLIENTS),
             retired: Mutex::default(),

@@ -94,6 +94,14 @@ impl Body {
         }
     }
 
+    /// The bytes as they were sent; empty before that.
+    pub(super) fn sent(&self) -> Bytes {
+        match self {
+            Self::Ready(bytes) => bytes.clone(),
+            Self::Led { .. } => Bytes::new(),
+        }
+    }
+
     /// The session whose id is needed before the body can be sent, if it may still arrive.
     pub(super) fn waits_for(&self) -> Option<&Arc<Session>> {
         match self {
@@ -112,10 +120,7 @@ impl Body {
         {
             *self = Self::Ready(splice(field, session.id().map(AsRef::as_ref), tail));
         }
-        match self {
-            Self::Ready(bytes) => bytes.clone(),
-            Self::Led { .. } => Bytes::new(),
-        }
+        self.sent()
     }
 }
 

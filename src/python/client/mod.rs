@@ -1,5 +1,6 @@
 //! `SentrialClient`: what it is made of; its methods are in the modules below.
 
+mod call;
 mod calls;
 mod lifecycle;
 mod sessions;
