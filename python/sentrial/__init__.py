@@ -57,6 +57,13 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.experiment import (
+        Experiment,
+        ExperimentRunResult,
+        ExperimentRunTracker,
+        ExperimentTestCase,
+        ExperimentVariant,
+    )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
 
@@ -72,7 +79,12 @@ __all__ = [
     "ConfigurationError",
     "EventBatcher",
     "EventType",
+    "Experiment",
     "ExperimentContext",
+    "ExperimentRunResult",
+    "ExperimentRunTracker",
+    "ExperimentTestCase",
+    "ExperimentVariant",
     "Interaction",
     "NotFoundError",
     "PermissionDeniedError",
@@ -118,6 +130,16 @@ _LAZY = {
             "is_experiment_mode",
         ),
         "sentrial.context",
+    ),
+    **dict.fromkeys(
+        (
+            "Experiment",
+            "ExperimentRunResult",
+            "ExperimentRunTracker",
+            "ExperimentTestCase",
+            "ExperimentVariant",
+        ),
+        "sentrial.experiment",
     ),
     **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),

@@ -15,7 +15,7 @@ use crate::python::json::{Budget, write_value};
 use crate::python::payload::merged;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::{NewSession, Parent, interaction_name, lossy};
-use crate::python::{context, log};
+use crate::python::{begun, context, log};
 
 /// The arguments of `begin`.
 pub(crate) struct Begin<'a, 'py> {
@@ -48,6 +48,7 @@ impl<'py> Begin<'_, 'py> {
         let body = self.body(inner, &event_id)?;
         let session = Session::pending();
         let record = Arc::new(self.record(inner, &session)?);
+        begun::note(client, &session)?;
         let receipt = inner.create(&session, body);
         if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
             return Ok(self.interaction(client, event_id, record)?);
