@@ -1,4 +1,4 @@
-"""Carrying out the runs of an experiment: each in a context of its own, in order or side by side."""
+"""The runs of an experiment: each in a context of its own, in order or side by side."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Job:
         except (Exception, SystemExit) as error:  # noqa: BLE001
             return self.result(success=False, error_message=_said(error))
         return self.result(
-            success=tracker._success,
+            success=tracker.success,
             result_session_id=tracker.result_session_id,
-            error_message=tracker._error_message,
+            error_message=tracker.error_message,
         )
 
     def enter(self) -> _core.FirstSession:

@@ -10,7 +10,8 @@
 The calls of an experiment wait for their answers and raise what goes wrong.
 """
 # The annotations are part of the documented signatures, so they keep the spelling of `typing`.
-# ruff: noqa: UP006, UP035, UP045
+# `Experiment` and its tracker share what is private to them.
+# ruff: noqa: UP006, UP035, UP045, PYI034, PYI036, SLF001
 
 import logging
 from dataclasses import dataclass
@@ -95,6 +96,16 @@ class ExperimentRunTracker:
         self._success = True
         self._error_message: Optional[str] = None
 
+    @property
+    def success(self) -> bool:
+        """Whether no error was set and nothing was raised, up to now."""
+        return self._success
+
+    @property
+    def error_message(self) -> Optional[str]:
+        """What went wrong; None if nothing did."""
+        return self._error_message
+
     def set_result_session_id(self, session_id: str) -> None:
         """Say which session was recorded by the run."""
         self.result_session_id = session_id
@@ -115,7 +126,7 @@ class ExperimentRunTracker:
             self.run_id = str(run["id"])
         return self
 
-    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:  # type: ignore[exit-return]  # documented
         if exc_type is not None:
             self.set_error(f"{exc_type.__name__}: {_said(exc_val)}")
         if self.run_id is None:
