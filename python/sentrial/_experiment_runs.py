@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sentrial import _core
+from sentrial._experiment_errors import said
 from sentrial.context import set_experiment_context
-from sentrial.experiment import ExperimentRunResult, _said
+from sentrial.experiment import ExperimentRunResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +50,7 @@ class Job:
                     tracker.result_session_id = recorded.session_id
         # An agent that calls sys.exit() ends its run, not the experiment.
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            return self.result(success=False, error_message=_said(error))
+            return self.result(success=False, error_message=said(error))
         return self.result(
             success=tracker.success,
             result_session_id=tracker.result_session_id,

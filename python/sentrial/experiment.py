@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, List, Optional
 from urllib.parse import quote
 
 from sentrial._core import SentrialClient
+from sentrial._experiment_errors import said
 from sentrial.exceptions import SentrialError
 
 __all__ = [
@@ -128,7 +129,7 @@ class ExperimentRunTracker:
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:  # type: ignore[exit-return]  # documented
         if exc_type is not None:
-            self.set_error(f"{exc_type.__name__}: {_said(exc_val)}")
+            self.set_error(f"{exc_type.__name__}: {said(exc_val)}")
         if self.run_id is None:
             return False
         try:
@@ -300,10 +301,3 @@ class Experiment:
 def _objects(value: object) -> List[Dict[str, Any]]:
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, dict)]
-
-
-def _said(error: object) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  a broken __str__ of the program must not hide its error
-        return "an error without a message"

@@ -1,4 +1,4 @@
-"""The ``sentrial`` command: the local server, its keys, and the sessions it keeps."""
+"""The ``sentrial`` command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+from sentrial.cli.agents import load_agent_module
+from sentrial.cli.experiment import run_experiment
+
+__all__ = ["load_agent_module", "main", "run_experiment"]
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -27,14 +30,14 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from sentrial.cli import dev, keys, sessions
+    from sentrial.cli import dev, experiment, keys, login, sessions
 
     parser = argparse.ArgumentParser(
         prog="sentrial", description="Telemetry for AI agents: the local server and what it keeps."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (dev, keys, sessions):
+    for module in (dev, login, experiment, keys, sessions):
         module.register(commands)
     return parser
 

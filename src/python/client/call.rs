@@ -67,6 +67,12 @@ impl SentrialClient {
         }
     }
 
+    /// The key as it may be shown; private, for the command line.
+    #[getter]
+    fn _masked_key(&self) -> Option<String> {
+        self.inner().core.key().map(|key| key.masked())
+    }
+
     /// Makes one attempt and tells what came of it; private, for ``sentrial doctor``.
     ///
     /// Returns:
