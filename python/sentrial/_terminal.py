@@ -7,7 +7,18 @@ import sys
 from typing import TextIO
 
 _ASCII = str.maketrans(
-    {"│": "|", "├": "|", "└": "`", "─": "-", "…": "...", "·": "-", "✓": "+", "✗": "x", "Σ": "sum "}
+    {
+        "│": "|",
+        "├": "|",
+        "└": "`",
+        "─": "-",
+        "…": "...",
+        "·": "-",
+        "✓": "+",
+        "✗": "x",
+        "Σ": "sum ",
+        "→": "->",
+    }
 )
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -20,7 +31,12 @@ class Terminal:
         # A stream in memory has no encoding: it holds text as it is.
         self._encoding = self._stream.encoding or "utf-8"
         self._colour = _wants_colour(self._stream)
-        self._unicode = _can_encode("│├└─…·✓✗Σ", self._encoding)
+        self._unicode = _can_encode("│├└─…·✓✗Σ→", self._encoding)
+
+    @property
+    def stream(self) -> TextIO:
+        """What it writes to."""
+        return self._stream
 
     def paint(self, text: str, *styles: str) -> str:
         """Return ``text`` in these styles, on a terminal; anywhere else as it is."""

@@ -384,7 +384,9 @@ impl ClientState {
         self.key.load_full()
     }
 
-    pub(super) fn transport_config(&self) -> Config {
+    /// How the server is reached.
+    #[must_use]
+    pub fn transport_config(&self) -> Config {
         let options = &self.settings.options;
         let url = &self.settings.url;
         let proxies = options.proxies.clone();

@@ -18,6 +18,16 @@ __all__ = ["load_agent_module", "main", "run_experiment"]
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
+_FIRST_STEPS = """\
+first steps:
+  sentrial init                     the lines to add to your program
+  sentrial dev -- python agent.py   run it against a local server, without an account
+  sentrial doctor                   why nothing arrives, and what to do about it
+
+`sentrial COMMAND --help` explains each command. The key comes from SENTRIAL_API_KEY, or for this
+command line from `sentrial login`.
+"""
+
 
 class _Version(argparse.Action):
     """Looks the version up only when it is asked for: reading metadata takes a while."""
@@ -30,14 +40,17 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from sentrial.cli import dev, experiment, keys, login, sessions
+    from sentrial.cli import dev, doctor, experiment, init, keys, login, sessions
 
     parser = argparse.ArgumentParser(
-        prog="sentrial", description="Telemetry for AI agents: the local server and what it keeps."
+        prog="sentrial",
+        description="Telemetry for AI agents: what they do, what it costs, where they fail.",
+        epilog=_FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (dev, login, experiment, keys, sessions):
+    for module in (init, login, doctor, dev, sessions, keys, experiment):
         module.register(commands)
     return parser
 

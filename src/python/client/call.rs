@@ -1,7 +1,5 @@
-//! Calls of the API outside the ledger: experiments, and the self-diagnosis.
+//! Calls of the API outside the ledger.
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
-
-use std::time::{Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
@@ -66,42 +64,14 @@ impl SentrialClient {
             Err(errors::delivery(py, &error))
         }
     }
-
-    /// The key as it may be shown; private, for the command line.
-    #[getter]
-    fn _masked_key(&self) -> Option<String> {
-        self.inner().core.key().map(|key| key.masked())
-    }
-
-    /// Makes one attempt and tells what came of it; private, for ``sentrial doctor``.
-    ///
-    /// Returns:
-    ///     ``error``: the exception, or None; ``seconds``: how long it took; ``server_time``: the
-    ///     server's clock in seconds since 1970, or None.
-    #[pyo3(signature = (path))]
-    fn _api_probe<'py>(slf: &Bound<'py, Self>, path: &str) -> PyResult<Bound<'py, PyDict>> {
-        let py = slf.py();
-        let started = Instant::now();
-        let ended = carried_out(py, slf.get().inner(), prepared("GET", path, None, 1)?)?;
-        let took = started.elapsed();
-        let found = PyDict::new(py);
-        match &ended.outcome {
-            Outcome::Answer(_) => found.set_item("error", py.None())?,
-            Outcome::Failed(error) => {
-                found.set_item("error", errors::delivery(py, error).value(py))?;
-            }
-        }
-        let server_time = ended.server_time.and_then(|at| {
-            let since = at.duration_since(UNIX_EPOCH).ok()?;
-            Some(since.as_secs_f64())
-        });
-        found.set_item("server_time", server_time)?;
-        found.set_item("seconds", took.as_secs_f64())?;
-        Ok(found)
-    }
 }
 
-fn prepared(method: &str, path: &str, body: Option<&Any<'_>>, attempts: u32) -> PyResult<Call> {
+pub(super) fn prepared(
+    method: &str,
+    path: &str,
+    body: Option<&Any<'_>>,
+    attempts: u32,
+) -> PyResult<Call> {
     let method = match method {
         "GET" => "GET",
         "POST" => "POST",
@@ -137,7 +107,7 @@ fn written(value: &Any<'_>) -> PyResult<Bytes> {
     Ok(text.into())
 }
 
-fn carried_out(py: Python<'_>, inner: &Inner, call: Call) -> PyResult<Ended> {
+pub(super) fn carried_out(py: Python<'_>, inner: &Inner, call: Call) -> PyResult<Ended> {
     let state = inner.core.state();
     let longest = call.longest(inner.core.settings().options.timeout);
     let calling = inner.core.call(call);

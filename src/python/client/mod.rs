@@ -2,6 +2,7 @@
 
 mod call;
 mod calls;
+mod diagnosis;
 mod lifecycle;
 mod sessions;
 
