@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Optional
 from urllib.parse import quote
 
 from sentrial._core import SentrialClient
-from sentrial._experiment_errors import said
+from sentrial._experiment_errors import text_of
 from sentrial.exceptions import SentrialError
 
 __all__ = [
@@ -129,7 +129,7 @@ class ExperimentRunTracker:
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:  # type: ignore[exit-return]  # documented
         if exc_type is not None:
-            self.set_error(f"{exc_type.__name__}: {said(exc_val)}")
+            self.set_error(f"{exc_type.__name__}: {text_of(exc_val)}")
         if self.run_id is None:
             return False
         try:
