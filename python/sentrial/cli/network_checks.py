@@ -18,7 +18,8 @@ _TIMEOUT = 5.0
 _PORTS = {"http": 80, "https": 443}
 _SOON = 14 * 24 * 3600
 _EXPIRED = 10
-_WRONG_NAME = 62
+# Of a name, and of an address.
+_WRONG_NAMES = (62, 64)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _encrypted(connection: socket.socket, host: str, ca_file: str | None) -> Fin
 def _cure(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == _EXPIRED:
         return "the server's certificate has expired, or the clock of this machine is wrong"
-    if error.verify_code == _WRONG_NAME:
+    if error.verify_code in _WRONG_NAMES:
         return "the certificate is for another host; check the address"
     return (
         "the authority is not known here; if your organisation inspects TLS or runs the server, "
