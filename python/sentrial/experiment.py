@@ -177,6 +177,34 @@ class Experiment:
         self._client = SentrialClient(api_url, api_key, fail_silently=False)
         self._config: Optional[Dict[str, Any]] = None
 
+    @classmethod
+    def create(
+        cls,
+        description: Dict[str, Any],
+        api_key: Optional[str] = None,
+        api_url: Optional[str] = None,
+    ) -> "Experiment":
+        """Set an experiment up on the server.
+
+        Args:
+            description: ``name``, ``variants`` (``name``, ``systemPrompt``, ``description``) and
+                ``testCases`` (``userInput``, ``sessionId``), in the API's names.
+            api_key: As for `Experiment`.
+            api_url: As for `Experiment`.
+
+        Raises:
+            BadRequestError: Something is missing or wrong; the message names it.
+            NotFoundError: The server cannot set experiments up; the local server can.
+        """
+        client = SentrialClient(api_url, api_key, fail_silently=False)
+        answer = client._api_call("POST", "/api/experiments", description)
+        made = answer.get("experiment") if isinstance(answer, dict) else None
+        if not isinstance(made, dict) or not made.get("id"):
+            raise SentrialError("the answer to an experiment has no usable id")
+        experiment = cls(str(made["id"]), api_key, api_url)
+        experiment._config = made
+        return experiment
+
     @property
     def name(self) -> str:
         """Its name; empty if it has none."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import select
+import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEADLINE = 40.0
+
+
+def _read_to_the_end(terminal: int) -> bytes:
+    deadline = time.monotonic() + DEADLINE
+    written = b""
+    while True:
+        left = max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select([terminal], [], [], left)
+        assert ready, f"still running after {DEADLINE} s: {written!r}"
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            return written
+        if not chunk:
+            return written
+        written += chunk
 
 
 @dataclass
@@ -35,22 +54,22 @@ class Cli:
         master, slave = pty.openpty()
         command = [sys.executable, "-m", "sentrial", *map(str, arguments)]
         env = clean_environment(self.home, TERM="xterm", **{**self.variables, **variables})
-        process = os.fork()
-        if process == 0:
-            os.chdir(self.folder)
-            for stream in (1, 2):
-                os.dup2(slave, stream)
-            os.execve(sys.executable, command, env)  # noqa: S606
+        process = subprocess.Popen(
+            command,
+            env=env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
         os.close(slave)
-        written = b""
         try:
-            while chunk := os.read(master, 65536):
-                written += chunk
-        except OSError:  # the other end is closed
-            pass
-        os.close(master)
-        os.waitpid(process, 0)
-        return written.decode()
+            return _read_to_the_end(master).decode()
+        finally:
+            os.close(master)
+            process.kill()
+            process.wait()
 
     def file(self, name: str, text: str) -> Path:
         """Write a file into the folder."""

@@ -121,28 +121,28 @@ def _client(options: argparse.Namespace) -> SentrialClient:
 
 def _create(options: argparse.Namespace) -> int:
     from sentrial.exceptions import NotFoundError
+    from sentrial.experiment import Experiment
 
     text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text("utf-8")
     try:
         described = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{options.file} is not valid JSON: {error}") from None
-    client = _client(options)
+    found = connection.of(options)
     try:
-        answer = client._api_call("POST", "/api/experiments", described)
+        experiment = Experiment.create(described, found.required_key(), found.url)
     except NotFoundError:
         raise ValueError(
-            f"{client.api_url} cannot set experiments up; do it in its web interface"
+            f"{found.url} cannot set experiments up; do it in its web interface"
         ) from None
-    made = answer["experiment"]
     if options.json:
-        print(json.dumps(made, indent=2))
+        print(json.dumps(experiment_texts.described(experiment), indent=2))
         return 0
     notes = Terminal(sys.stderr)
-    notes.line(f"Experiment {plain(made['name'])}:")
+    notes.line(f"Experiment {plain(experiment.name)}:")
     notes.flush()
-    print(made["id"], flush=True)
-    notes.line(f"Run it: sentrial experiment run {made['id']} --agent FILE")
+    print(experiment.experiment_id, flush=True)
+    notes.line(f"Run it: sentrial experiment run {experiment.experiment_id} --agent FILE")
     return 0
 
 
