@@ -170,6 +170,26 @@ impl Process {
         })
     }
 
+    /// The worst state among the clients that live, and the last error of one in that state, or of
+    /// any if those have none.
+    #[must_use]
+    pub fn condition(&self) -> (State, Option<String>) {
+        self.with_clients(|clients| {
+            let conditions = clients.iter().map(|client| {
+                let queue = client.queue();
+                let error = queue.last_error().map(ToOwned::to_owned);
+                (queue.health().state(), error)
+            });
+            conditions.fold((State::Up, None), |(worst, last), (state, error)| {
+                if state.severity() > worst.severity() {
+                    (state, error.or(last))
+                } else {
+                    (worst, last.or(error))
+                }
+            })
+        })
+    }
+
     /// Does no client have anything left that could be delivered?
     #[must_use]
     pub fn is_hopeless(&self) -> bool {

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-from sentrial.cli.agents import load_agent_module
-from sentrial.cli.experiment import run_experiment
+    from types import ModuleType
 
 __all__ = ["load_agent_module", "main", "run_experiment"]
 
@@ -53,6 +51,47 @@ def _parser() -> argparse.ArgumentParser:
     for module in (init, login, doctor, dev, sessions, keys, experiment):
         module.register(commands)
     return parser
+
+
+def load_agent_module(agent_path: str) -> ModuleType:
+    """Load a Python file as a module; modules beside it can be imported.
+
+    Args:
+        agent_path: The file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: It is no Python file.
+    """
+    from sentrial.cli import agents
+
+    return agents.load(agent_path)
+
+
+def run_experiment(
+    experiment_id: str,
+    agent_path: str | None = None,
+    parallel: bool = False,
+    max_workers: int = 4,
+) -> int:
+    """Run the agent in a file in an experiment, as ``sentrial experiment run`` does.
+
+    Args:
+        experiment_id: The id of the experiment.
+        agent_path: The Python file with the agent. Default None: the experiment is only shown.
+        parallel: Whether runs go on at the same time. Default False.
+        max_workers: How many of them at most. Default 4.
+
+    Returns:
+        0 if all runs succeeded, 1 otherwise.
+
+    Raises:
+        ValueError: There is no API key.
+        SentrialError: The experiment cannot be fetched.
+    """
+    from sentrial.cli import experiment
+
+    return experiment.run(experiment_id, agent_path, max_workers if parallel else 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

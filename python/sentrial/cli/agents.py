@@ -15,16 +15,8 @@ MODULE = "agent_module"
 NAMES = ("run_agent", "run_weather_agent", "run_experiment_agent", "agent")
 
 
-def load_agent_module(agent_path: str) -> ModuleType:
-    """Load a Python file as a module; modules beside it can be imported.
-
-    Args:
-        agent_path: The file.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ImportError: It is no Python file.
-    """
+def load(agent_path: str) -> ModuleType:
+    """Load a file; see `sentrial.cli.load_agent_module`."""
     path = Path(agent_path)
     if not path.is_file():
         raise FileNotFoundError(f"Agent file not found: {agent_path}")

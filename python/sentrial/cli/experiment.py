@@ -43,7 +43,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     create.add_argument("file", metavar="FILE", help="the JSON file, - for standard input")
     create.set_defaults(run=_guarded(_create))
 
-    run = actions.add_parser(
+    running = actions.add_parser(
         "run",
         help="run an agent in an experiment",
         description="Run the agent in a Python file with every variant on every test case. The "
@@ -51,17 +51,17 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "it gets the user's input, may be a coroutine function, and calls get_system_prompt() for "
         "the prompt of the variant. Exit status: 0 if all runs succeeded, 1 otherwise.",
     )
-    run.add_argument("experiment_id", help="the id of the experiment")
-    run.add_argument("--agent", "-a", metavar="FILE", help="the Python file with the agent")
-    run.add_argument("--parallel", action="store_true", help="run several at the same time")
-    run.add_argument(
+    running.add_argument("experiment_id", help="the id of the experiment")
+    running.add_argument("--agent", "-a", metavar="FILE", help="the Python file with the agent")
+    running.add_argument("--parallel", action="store_true", help="run several at the same time")
+    running.add_argument(
         "--max-workers",
         metavar="N",
         type=_workers,
         default=_WORKERS,
         help=f"with --parallel: at most N at the same time (default: {_WORKERS})",
     )
-    run.set_defaults(run=_guarded(_run))
+    running.set_defaults(run=_guarded(_run))
 
     info = actions.add_parser("info", help="show an experiment: its variants and test cases")
     info.add_argument("experiment_id", help="the id of the experiment")
@@ -71,7 +71,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     results.add_argument("experiment_id", help="the id of the experiment")
     results.set_defaults(run=_guarded(_results))
 
-    for action in (create, run, info, results):
+    for action in (create, running, info, results):
         action.add_argument("--json", action="store_true", help="as JSON")
         connection.add_options(action)
 
@@ -166,36 +166,16 @@ def _run(options: argparse.Namespace) -> int:
     )
 
 
-def run_experiment(
-    experiment_id: str,
-    agent_path: str | None = None,
-    parallel: bool = False,
-    max_workers: int = _WORKERS,
-) -> int:
-    """Run the agent in a file in an experiment, as ``sentrial experiment run`` does.
-
-    Args:
-        experiment_id: The id of the experiment.
-        agent_path: The Python file with the agent. Default None: the experiment is only shown.
-        parallel: Whether runs go on at the same time. Default False.
-        max_workers: How many of them at most. Default 4.
-
-    Returns:
-        0 if all runs succeeded, 1 otherwise.
-
-    Raises:
-        ValueError: There is no API key.
-        SentrialError: The experiment cannot be fetched.
-    """
+def run(experiment_id: str, agent_path: str | None, workers: int) -> int:
+    """Run an agent in an experiment, with the key and the server of the environment."""
     options = argparse.Namespace(experiment_id=experiment_id, api_url=None, api_key=None)
-    workers = max_workers if parallel else 1
     return _run_with(_experiment(options), agent_path, workers, as_json=False)
 
 
 def _run_with(
     experiment: Experiment, agent_path: str | None, workers: int, *, as_json: bool
 ) -> int:
-    from sentrial.cli.agents import agent_in, load_agent_module
+    from sentrial.cli import agents
     from sentrial.cli.experiment_runs import Runs
 
     # The agent prints what it likes; with --json that must not end up in the middle of ours.
@@ -207,7 +187,7 @@ def _run_with(
             return 0
         terminal.line(f"Loading agent from: {agent_path}")
         terminal.flush()
-        found = agent_in(load_agent_module(agent_path))
+        found = agents.agent_in(agents.load(agent_path))
         if found is None:
             experiment_texts.show_no_agent(terminal)
             return 1
