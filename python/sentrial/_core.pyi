@@ -16,6 +16,7 @@ from sentrial.redact import PiiConfig
 __all__ = [
     "ContextNode",
     "CurrentSession",
+    "FirstSession",
     "Interaction",
     "LocalServer",
     "Pending",
@@ -43,6 +44,7 @@ __all__ = [
     "set_session_context",
     "stats",
     "to_json",
+    "watch_first_session",
 ]
 
 __version__: Final[str]

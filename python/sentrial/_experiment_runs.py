@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-import inspect
 import threading
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,20 +119,24 @@ def carried_out(
 
 
 def finished(outcome: object) -> Any:
-    """Return what an agent returned; a coroutine is run to its end first."""
-    if not inspect.isawaitable(outcome):
+    """Return what an agent returned, run to its end: a coroutine, or the parts it yields."""
+    if isinstance(outcome, Generator):
+        return list(outcome)
+    if not isinstance(outcome, (Awaitable, AsyncGenerator)):
         return outcome
     import asyncio
 
-    async def awaited() -> object:
+    async def to_the_end() -> object:
+        if isinstance(outcome, AsyncGenerator):
+            return [part async for part in outcome]
         return await outcome
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(awaited())
+        return asyncio.run(to_the_end())
     # Called from a coroutine: a loop cannot run inside another one of the same thread.
-    return _in_thread(lambda: asyncio.run(awaited()))
+    return _in_thread(lambda: asyncio.run(to_the_end()))
 
 
 def _in_thread(work: Callable[[], T]) -> T:

@@ -25,7 +25,7 @@ from tests.support.answers import Answer
 from tests.support.sdk import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.support.collector import Collector
 
@@ -182,6 +182,25 @@ def test_a_coroutine_function_is_an_agent(experiment: Experiment, parallel: bool
     assert [result.success for result in results] == [True, True, False, False]
     assert results[2].error_message == "too long"
     assert sorted(str(prompt) for prompt in seen) == ["be brief"] * 2 + ["explain"] * 2
+
+
+def test_an_agent_that_streams_runs_to_its_end(experiment: Experiment) -> None:
+    ended = []
+
+    def in_parts(variant: ExperimentVariant) -> Iterator[str]:
+        yield "a"
+        ended.append(variant.name)
+
+    async def in_parts_async(variant: ExperimentVariant) -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.sleep(0)
+        ended.append(variant.name)
+
+    def agent(_: object, variant: ExperimentVariant, __: object) -> object:
+        return in_parts(variant) if variant.name == "Control" else in_parts_async(variant)
+
+    assert all(result.success for result in experiment.run(agent))
+    assert ended == ["Control", "Control", "Long", "Long"]
 
 
 def test_a_coroutine_function_is_an_agent_also_inside_a_loop(experiment: Experiment) -> None:
