@@ -38,7 +38,7 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from sentrial.cli import dev, doctor, experiment, init, keys, login, sessions
+    from sentrial.cli import dev, doctor, experiment, init, keys, login, redact, sessions
 
     parser = argparse.ArgumentParser(
         prog="sentrial",
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (init, login, doctor, dev, sessions, keys, experiment):
+    for module in (init, login, doctor, dev, sessions, keys, experiment, redact):
         module.register(commands)
     return parser
 

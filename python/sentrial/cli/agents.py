@@ -39,7 +39,7 @@ def agent_in(module: ModuleType) -> tuple[Callable[[str], Any], str] | None:
     """
     from sentrial import decorators
 
-    for function in getattr(decorators, "get_session_entry_points", list)():
+    for function in decorators.get_session_entry_points():
         # What the file imports from elsewhere is a part of the agent, not the agent.
         if getattr(function, "__module__", None) == module.__name__:
             return function, f"Found @session-decorated agent: {function.__name__}"
