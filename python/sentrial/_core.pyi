@@ -45,7 +45,6 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
     "open_session",
     "make_current",
     "prepare",
@@ -476,9 +475,6 @@ def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
 def at_exit(elapsed: float = 0.0) -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
-def at_exit() -> None: ...
 def price_cost(
     provider: str | None,
     model: str,

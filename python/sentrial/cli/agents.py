@@ -44,7 +44,7 @@ def agent_in(module: ModuleType) -> tuple[Callable[[str], Any], str] | None:
         if getattr(function, "__module__", None) == module.__name__:
             return function, f"Found @session-decorated agent: {function.__name__}"
     for name in NAMES:
-        function = getattr(module, name, None)
-        if callable(function):
-            return function, f"Found agent function by name: {name}"
+        named = getattr(module, name, None)
+        if callable(named):
+            return named, f"Found agent function by name: {name}"
     return None
