@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Callable, Iterable
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
@@ -45,8 +44,8 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "open_session",
     "make_current",
+    "open_session",
     "prepare",
     "price_cost",
     "price_lookup",
