@@ -18,6 +18,7 @@ __all__ = [
     "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
+    "FirstSession",
     "Interaction",
     "LocalServer",
     "Mirrored",
@@ -55,6 +56,7 @@ __all__ = [
     "set_session_context",
     "stats",
     "to_json",
+    "watch_first_session",
 ]
 
 PRICES_VERSION: Final[str]
@@ -246,6 +248,11 @@ class SentrialClient:
     def shutdown(self) -> None: ...
     def close(self) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    def _api_call(self, method: str, path: str, body: object = None) -> Any: ...
+    @property
+    def _masked_key(self) -> str | None: ...
+    def _route(self) -> dict[str, Any]: ...
+    def _api_probe(self, path: str) -> dict[str, Any]: ...
     @staticmethod
     def calculate_openai_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
     @staticmethod
@@ -417,6 +424,11 @@ class Pending:
     def poll(self) -> dict[str, Any] | None: ...
 
 @final
+class FirstSession:
+    @property
+    def session_id(self) -> str | None: ...
+
+@final
 class ContextNode: ...
 
 @final
@@ -435,6 +447,7 @@ class Redactor:
     def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def watch_first_session() -> FirstSession: ...
 def open_session(
     client: SentrialClient,
     name: str,
