@@ -4,7 +4,8 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -14,19 +15,27 @@ from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
 
 __all__ = [
+    "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
+    "FirstSession",
     "Interaction",
     "LocalServer",
+    "Mirrored",
     "Pending",
+    "Redactor",
     "SentrialClient",
     "__version__",
+    "add_usage",
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
+    "attach",
     "before_fork",
     "clear_session_context",
     "context_client",
+    "context_variables",
+    "current_interaction",
     "current_session",
     "enter_state",
     "flush_all",
@@ -35,8 +44,12 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
+    "make_current",
+    "open_session",
     "prepare",
+    "price_cost",
+    "price_lookup",
+    "price_register",
     "release",
     "sessions_get",
     "sessions_list",
@@ -46,8 +59,10 @@ __all__ = [
     "spool_status",
     "stats",
     "to_json",
+    "watch_first_session",
 ]
 
+PRICES_VERSION: Final[str]
 __version__: Final[str]
 
 @disjoint_base
@@ -78,6 +93,10 @@ class SentrialClient:
         proxy: str | None = None,
         allow_http: bool | None = None,
         project_id: str | None = None,
+        redact_secrets: bool = True,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool = False,
+        before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None: ...
     @property
     def api_url(self) -> str: ...
@@ -91,6 +110,8 @@ class SentrialClient:
     def langfuse(self) -> Any: ...
     @property
     def pii(self) -> PiiConfig | bool | None: ...
+    def redact(self, value: Any, kind: str = "event") -> Any: ...
+    def redaction_report(self) -> dict[str, Any]: ...
     @property
     def session(self) -> None: ...
     @property
@@ -111,7 +132,7 @@ class SentrialClient:
     ) -> str | None: ...
     def track_tool_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         tool_name: str,
         tool_input: Any,
         tool_output: Any,
@@ -128,7 +149,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_decision(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         reasoning: str,
         alternatives: list[str] | None = None,
         confidence: float | None = None,
@@ -142,7 +163,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_error(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         error_message: str,
         error_type: str | None = None,
         tool_name: str | None = None,
@@ -153,7 +174,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_llm_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         model: str,
         messages: Any = None,
         output: Any = None,
@@ -165,10 +186,15 @@ class SentrialClient:
         duration_ms: float | None = None,
         error: dict[str, Any] | str | BaseException | None = None,
         metadata: dict[str, Any] | None = None,
+        usage: Any = None,
+        output_fields: dict[str, Any] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        with_usage: bool = True,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         changes: dict[str, Any],
         reasoning: str | None = None,
         *,
@@ -177,10 +203,12 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]: ...
     # An EventType is a str.
-    def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]: ...
+    def track_event(
+        self, session_id: str | Interaction, event_type: str, **fields: Any
+    ) -> dict[str, Any]: ...
     def complete_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         success: bool = True,
         failure_reason: str | None = None,
         estimated_cost: float | None = None,
@@ -198,7 +226,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def close_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         duration_ms: int | None = None,
         success: bool | None = None,
         failure_reason: str | None = None,
@@ -206,8 +234,8 @@ class SentrialClient:
         status: str | None = None,
         summary: str | None = None,
     ) -> dict[str, Any]: ...
-    def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
-    def get_session(self, session_id: str) -> dict[str, Any] | None: ...
+    def update_session(self, session_id: str | Interaction, **fields: Any) -> dict[str, Any]: ...
+    def get_session(self, session_id: str | Interaction) -> dict[str, Any] | None: ...
     def begin(
         self,
         user_id: str,
@@ -217,12 +245,17 @@ class SentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         *,
-        parent_session_id: str | Interaction | None = None,
+        parent_session_id: str | Interaction | CurrentSession | None = None,
     ) -> Interaction: ...
     def flush(self, timeout: float = 30.0) -> None: ...
     def shutdown(self) -> None: ...
     def close(self) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    def _api_call(self, method: str, path: str, body: object = None) -> Any: ...
+    @property
+    def _masked_key(self) -> str | None: ...
+    def _route(self) -> dict[str, Any]: ...
+    def _api_probe(self, path: str) -> dict[str, Any]: ...
     @staticmethod
     def calculate_openai_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
     @staticmethod
@@ -342,6 +375,21 @@ class CurrentSession:
         *,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+    def track_llm_call(
+        self,
+        model: str,
+        messages: Any = None,
+        output: Any = None,
+        *,
+        provider: str | None = None,
+        usage: Any = None,
+        estimated_cost: float | None = None,
+        duration_ms: float | None = None,
+        error: dict[str, Any] | str | BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+        output_fields: dict[str, Any] | None = None,
+        with_usage: bool = True,
+    ) -> None: ...
     def track_error(
         self,
         error_message: str,
@@ -349,8 +397,25 @@ class CurrentSession:
         tool_name: str | None = None,
         stack_trace: str | None = None,
         *,
+        tool_input: Any = None,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+
+@final
+class Mirrored:
+    @property
+    def kind(self) -> Literal["create", "event", "complete", "update"]: ...
+    @property
+    def session_key(self) -> int: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def is_lost(self) -> bool: ...
+    @property
+    def knows_rules(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    def body(self) -> bytes: ...
 
 @final
 class Pending:
@@ -362,9 +427,44 @@ class Pending:
     def poll(self) -> dict[str, Any] | None: ...
 
 @final
+class FirstSession:
+    @property
+    def session_id(self) -> str | None: ...
+
+@final
 class ContextNode: ...
 
+@final
+class Redactor:
+    def __new__(
+        cls,
+        pii: Any = None,
+        *,
+        redact_secrets: bool | None = None,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def lenient(config: Any) -> Redactor: ...
+    def value(self, value: Any) -> Any: ...
+    def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
+
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def watch_first_session() -> FirstSession: ...
+def open_session(
+    client: SentrialClient,
+    name: str,
+    *,
+    agent_name: str | None = None,
+    user_id: Any = None,
+    parent_session_id: str | Interaction | None = None,
+    convo_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Interaction: ...
+def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
+def current_interaction() -> Interaction | None: ...
+def make_current(interaction: Interaction) -> None: ...
+def attach(session_id: str, client: SentrialClient) -> None: ...
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
@@ -376,10 +476,18 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-def at_exit() -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
+def at_exit(elapsed: float = 0.0) -> None: ...
+def price_cost(
+    provider: str | None,
+    model: str,
+    counts: tuple[int, int, int, int, int, int, int],
+    at: int | None,
+    context: dict[str, str] | None,
 ) -> float | None: ...
+def price_lookup(
+    provider: str | None, model: str, at: int | None, context: dict[str, str] | None
+) -> tuple[str, str, dict[str, float]] | None: ...
+def price_register(provider: str | None, model: str, rates: dict[str, str]) -> None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
 
 class _Key(TypedDict):
@@ -434,5 +542,13 @@ def sessions_list(
     key_id: str | None = None,
 ) -> str: ...
 def sessions_get(db: str | os.PathLike[str], id: str) -> str: ...  # noqa: A002  as at run time
+def add_usage(
+    client: SentrialClient,
+    session_id: str,
+    *,
+    prompt_tokens: float | None = None,
+    completion_tokens: float | None = None,
+    cost: float | None = None,
+) -> None: ...
 def enter_state(client: SentrialClient, session_id: str) -> None: ...
 def is_immediate(client: SentrialClient) -> bool: ...

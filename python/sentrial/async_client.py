@@ -98,6 +98,19 @@ class AsyncSentrialClient:
         """Return the counters of this client; see `SentrialClient.stats`."""
         return self._client.stats()
 
+    @property
+    def pii(self) -> Any:
+        """The PII settings; see `SentrialClient.pii`."""
+        return self._client.pii
+
+    def redact(self, value: Any, kind: str = "event") -> Any:
+        """Return what would leave the process; see `SentrialClient.redact`."""
+        return self._client.redact(value, kind)
+
+    def redaction_report(self) -> dict[str, Any]:
+        """Return what has been redacted; see `SentrialClient.redaction_report`."""
+        return self._client.redaction_report()
+
     calculate_openai_cost = staticmethod(SentrialClient.calculate_openai_cost)
     calculate_anthropic_cost = staticmethod(SentrialClient.calculate_anthropic_cost)
     calculate_google_cost = staticmethod(SentrialClient.calculate_google_cost)

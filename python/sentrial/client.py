@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 from sentrial import _core
 from sentrial._core import Interaction, SentrialClient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from sentrial.batcher import BatcherConfig
+    from sentrial.integrations.langfuse import LangfuseIntegration
     from sentrial.redact import PiiConfig
 
 __all__ = [
@@ -83,6 +88,11 @@ def configure(
     proxy: str | None = None,
     allow_http: bool | None = None,
     project_id: str | None = None,
+    redact_secrets: bool = True,
+    deny_fields: Iterable[str] | None = None,
+    keep_media: bool = False,
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
+    langfuse: LangfuseIntegration | None = None,
 ) -> None:
     """Replace the default client; returns at once.
 
@@ -98,7 +108,7 @@ def configure(
         api_url,
         api_key,
         fail_silently,
-        None,
+        langfuse,
         pii,
         batching,
         timeout=timeout,
@@ -115,6 +125,10 @@ def configure(
         proxy=proxy,
         allow_http=allow_http,
         project_id=project_id,
+        redact_secrets=redact_secrets,
+        deny_fields=deny_fields,
+        keep_media=keep_media,
+        before_send=before_send,
     )
     old = _default
     _default = new
@@ -161,7 +175,11 @@ def flush(timeout: float = 30.0) -> None:
         SentrialError: The first failure since the last flush, if the default client is loud and
             batches.
     """
+    started = time.monotonic()
     _core.flush_all(timeout)
+    mirror = sys.modules.get("sentrial._mirror")
+    if mirror is not None:
+        mirror.flush(max(0.0, timeout - (time.monotonic() - started)))
     if _default is not None:
         _default.flush(0)
 

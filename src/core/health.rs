@@ -48,6 +48,17 @@ impl State {
             Self::Paused => "paused",
         }
     }
+
+    /// How much it stands in the way of delivery: the state of several clients is the worst one.
+    #[must_use]
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Up | Self::Suspect => 0,
+            Self::Limited => 1,
+            Self::Down => 2,
+            Self::Paused => 3,
+        }
+    }
 }
 
 /// May a request be sent now?
@@ -275,6 +286,22 @@ impl Health {
                 Level::Error,
                 format!(
                     "delivery paused: 401 Unauthorized: {message} (key {masked_key}); {} requests are kept; set client.api_key or call configure(api_key=...) to resume",
+                    totals.pending
+                ),
+            )
+        })
+    }
+
+    /// 403 where nothing may be sent without an answer: over until there is another key.
+    pub fn denied(&mut self, now: Instant, message: &str, totals: Totals) -> Option<Notice> {
+        self.enter(State::Paused, now, totals);
+        self.next_probe = None;
+        self.announced = false;
+        self.announce(true, || {
+            Notice::new(
+                Level::Error,
+                format!(
+                    "delivery stopped: {message}; {} requests are kept and nothing is sent; use a key that may read the PII settings, or pass pii=PiiConfig(enabled=True)",
                     totals.pending
                 ),
             )

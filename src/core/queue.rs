@@ -227,8 +227,7 @@ impl Queue {
 
     /// Takes the next request to send, or nothing if none may be sent at `now`.
     pub fn take(&mut self, now: Instant) -> Option<Request> {
-        self.wake_delayed(now);
-        self.wake_dependants(now);
+        self.refresh(now);
         let probe = match self.gate(now) {
             Gate::Closed => return None,
             Gate::Probe => true,
@@ -252,14 +251,28 @@ impl Queue {
         Some(request)
     }
 
-    fn gate(&self, now: Instant) -> Gate {
-        if self.locked || self.in_flight >= self.limits.max_in_flight {
+    /// What time and other sessions have changed.
+    pub(super) fn refresh(&mut self, now: Instant) {
+        self.wake_delayed(now);
+        self.wake_dependants(now);
+    }
+
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.ready.next(None, now).is_some()
+    }
+
+    pub(super) fn gate(&self, now: Instant) -> Gate {
+        if !self.has_room() {
             Gate::Closed
         } else if self.limits.immediate {
             Gate::Open
         } else {
             self.health.gate(now)
         }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.locked && self.in_flight < self.limits.max_in_flight
     }
 
     fn wake_delayed(&mut self, now: Instant) {
@@ -290,7 +303,7 @@ impl Queue {
     pub fn next_deadline(&self) -> Option<Instant> {
         let delayed = self.delayed.first().map(|(at, _)| *at);
         // Above the limit, or without a gate, only an answer makes room: time changes nothing.
-        let room = !self.locked && self.in_flight < self.limits.max_in_flight;
+        let room = self.has_room();
         let gated = !self.limits.immediate && room;
         let probe = if gated && !(self.ready.is_empty() && self.on_disk.is_empty()) {
             let held = self.ready.held_until();
@@ -311,16 +324,13 @@ impl Queue {
             (Some(since), Some((_, interval))) if !self.held.is_empty() => Some(since + interval),
             _ => None,
         };
-        [delayed, probe, creation, held, self.keep.due]
-            .into_iter()
-            .flatten()
-            .min()
+        [delayed, probe, creation, held].into_iter().flatten().min()
     }
 
     /// The request came back from the wire; the key of its lane. None if it was given up meanwhile.
     pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> Option<u64> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.ready.landed(request.kind, now);
+        self.ready.landed(request.seq, now);
         let key = request.lane;
         if let Some(None) = self.keep.flying.remove(&request.seq) {
             request.row = Some(RowRef::own(request.number));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::receipt::Receipt;
+use super::redact::Shape;
 use super::session::Session;
 use super::spool::row::{Home, RowRef};
 
@@ -95,6 +96,32 @@ impl Body {
         }
     }
 
+    /// The bytes as they were sent; empty before that.
+    pub(super) fn sent(&self) -> Bytes {
+        match self {
+            Self::Ready(bytes) => bytes.clone(),
+            Self::Led { .. } => Bytes::new(),
+        }
+    }
+
+    /// Puts other bytes in the place of those that hold what the caller recorded. The id of the
+    /// session is not among them.
+    pub(super) fn rewrite(&mut self, new: impl FnOnce(&[u8], Shape) -> Option<Vec<u8>>) {
+        match self {
+            Self::Ready(bytes) if bytes.is_empty() => {}
+            Self::Ready(bytes) => {
+                if let Some(new) = new(bytes, Shape::Body) {
+                    *bytes = Bytes::from(new);
+                }
+            }
+            Self::Led { tail, .. } => {
+                if let Some(new) = new(tail, Shape::Tail) {
+                    *tail = new;
+                }
+            }
+        }
+    }
+
     /// The session whose id is needed before the body can be sent, if it may still arrive.
     pub(super) fn waits_for(&self) -> Option<&Arc<Session>> {
         match self {
@@ -113,10 +140,7 @@ impl Body {
         {
             *self = Self::Ready(splice(field, session.id().map(AsRef::as_ref), tail));
         }
-        match self {
-            Self::Ready(bytes) => bytes.clone(),
-            Self::Led { .. } => Bytes::new(),
-        }
+        self.sent()
     }
 }
 
@@ -160,6 +184,8 @@ pub struct Request {
     pub(super) idempotency_key: Option<Arc<str>>,
     /// What it counts against the byte bound; its body may change when the id is spliced in.
     pub(super) charged: usize,
+    /// The version of the rules with which the body was given its final form.
+    pub(super) sealed: Option<u64>,
     /// Has it been on the wire before?
     pub(super) sent: bool,
     /// Attempts that failed, for whatever reason.
@@ -198,6 +224,7 @@ impl Request {
             row: None,
             idempotency_key: None,
             charged: 0,
+            sealed: None,
             sent: false,
             attempts: 0,
             faults: 0,
@@ -222,6 +249,7 @@ impl Request {
         twin.number = self.number;
         twin.seq = self.seq;
         twin.lane = self.lane;
+        twin.sealed = self.sealed;
         twin
     }
 

@@ -1,5 +1,6 @@
 //! Transport, thread and client together, over real sockets on loopback.
 
+mod calls;
 mod life;
 mod outages;
 mod server;
@@ -15,6 +16,7 @@ use super::api_url::ApiUrl;
 use super::client::{Client, Mode, Settings};
 use super::notices::Notice;
 use super::options::{Options, SpoolMode};
+use super::policy::Redaction;
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
 use super::request::{Body, Kind};
@@ -41,6 +43,7 @@ fn settings(url: &str) -> Settings {
         batch: None,
         loud: false,
         debug: false,
+        redaction: Redaction::default(),
     }
 }
 

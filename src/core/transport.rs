@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, NoProxy, Proxy, Response, Url};
 
@@ -14,6 +15,7 @@ use super::api_url::ApiUrl;
 use super::clock;
 use super::options::{Proxies, ProxyUrl};
 use super::reply::{Answer, Failure, Reply};
+use super::resolver::Resolver;
 use super::retry;
 
 /// Bytes of an answer that are read; the rest is left and the connection closed.
@@ -49,7 +51,7 @@ pub struct Attempt {
     pub path: String,
     /// JSON body.
     pub body: Bytes,
-    /// The same over all attempts of one logical request.
+    /// The same over all attempts of one logical request; empty for a question that is none.
     pub idempotency_key: String,
     /// When the caller made the request.
     pub made_at: SystemTime,
@@ -80,6 +82,7 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .tcp_nodelay(true)
+            .dns_resolver(Names::default())
             .pool_idle_timeout(POOL_IDLE);
         // The proxies were read with the options; reqwest would read the environment again, here.
         builder = builder.no_proxy();
@@ -127,6 +130,7 @@ impl Transport {
         let method = match attempt.method {
             "GET" => Method::GET,
             "PATCH" => Method::PATCH,
+            "DELETE" => Method::DELETE,
             _ => Method::POST,
         };
         self.client
@@ -138,16 +142,34 @@ impl Transport {
     }
 }
 
+/// Lends the connector our resolver.
+#[derive(Debug, Default, Clone)]
+struct Names(Arc<Resolver>);
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found = resolver.addresses(name.as_str()).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
 fn headers(attempt: &Attempt) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    if !attempt.body.is_empty() {
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+    }
     if let Some(key) = &attempt.key
         && let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", key.expose()))
     {
         value.set_sensitive(true);
         headers.insert("authorization", value);
     }
-    if let Ok(value) = HeaderValue::try_from(attempt.idempotency_key.as_str()) {
+    if !attempt.idempotency_key.is_empty()
+        && let Ok(value) = HeaderValue::try_from(attempt.idempotency_key.as_str())
+    {
         headers.insert("idempotency-key", value);
     }
     if let Ok(value) = HeaderValue::try_from(clock::rfc3339(attempt.made_at)) {
@@ -256,6 +278,7 @@ async fn read(mut response: Response) -> Reply {
     let retry_after =
         header("retry-after").and_then(|text| retry::parse_retry_after(text, SystemTime::now()));
     let request_id = header("x-request-id").map(ToOwned::to_owned);
+    let date = header("date").and_then(|text| httpdate::parse_http_date(text).ok());
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -274,6 +297,7 @@ async fn read(mut response: Response) -> Reply {
         status,
         retry_after,
         request_id,
+        date,
         body: body.freeze(),
     })
 }

@@ -17,14 +17,14 @@ use super::clock;
 use super::error::{DeliveryError, DropReason};
 use super::handover::do_chores;
 use super::health::State;
-use super::notices::{Level, Notice};
+use super::lookup::{Lookup, Question};
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
 use super::reply::{Failure, Reply};
 use super::request::Request;
 use super::settle::Moment;
 use super::spool::row::Row;
-use super::transport::{Config, Transport};
+use super::transport::{Attempt, Config, Transport};
 
 /// How often the thread looks by itself while events keep coming.
 const TICK: Duration = Duration::from_millis(1);
@@ -44,8 +44,8 @@ pub(super) struct Worker {
 
 #[derive(Debug)]
 struct Desk {
-    answers: UnboundedReceiver<Landed>,
-    sender: UnboundedSender<Landed>,
+    answers: UnboundedReceiver<Arrival>,
+    sender: UnboundedSender<Arrival>,
     transports: HashMap<Config, Transport>,
     /// The clients of one round; kept for its memory.
     round: Vec<Arc<ClientState>>,
@@ -68,6 +68,29 @@ impl Drop for Flight {
     }
 }
 
+/// The question for the organisation's rules. If the thread dies it is asked again.
+#[derive(Debug)]
+struct Asking {
+    client: Arc<ClientState>,
+    question: Option<Question>,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(question) = self.question.take() {
+            let lost = Reply::Failed(Failure::Internal("the question was lost".to_owned()));
+            self.client.answered(&question, &lost);
+        }
+    }
+}
+
+/// What comes back.
+#[derive(Debug)]
+enum Arrival {
+    Landed(Landed),
+    Rules(Asking, Reply),
+}
+
 /// An attempt that ended.
 #[derive(Debug)]
 struct Landed {
@@ -85,8 +108,8 @@ impl Worker {
     pub(super) fn new() -> Result<Self, String> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // Name look-ups use this pool. Python warns when a process with threads forks, so its
-            // threads go as soon as the look-up is done.
+            // Used only for names that neither the hosts file nor DNS knows. Python warns when a
+            // process with threads forks, so its threads go as soon as the look-up is done.
             .max_blocking_threads(2)
             .thread_keep_alive(Duration::from_millis(1))
             .thread_name("sentrial-resolver")
@@ -106,8 +129,8 @@ impl Worker {
     /// Ends: what is in flight goes back to its queue, answers that have arrived count.
     pub(super) fn give_back(self, process: &Process) {
         let Self { runtime, mut desk } = self;
-        while let Ok(landed) = desk.answers.try_recv() {
-            settle_one(process, landed);
+        while let Ok(arrival) = desk.answers.try_recv() {
+            arrive(process, arrival);
         }
         // A name look-up may hang; nobody waits for it.
         runtime.shutdown_background();
@@ -134,12 +157,12 @@ impl Desk {
                 self.last_event = now;
             }
             let deadline = self.dispatch(process, now);
-            if process.signal.leaves() {
+            if process.signal.is_asked() {
                 // Not before a turn of I/O: a program that forks all the time must not keep
                 // delivery from ever getting on.
                 tokio::task::yield_now().await;
                 self.settle(process);
-                if process.signal.still_leaves() {
+                if process.signal.leaves() {
                     return;
                 }
             }
@@ -169,9 +192,9 @@ impl Desk {
         };
         tokio::select! {
             biased;
-            landed = self.answers.recv() => {
-                if let Some(landed) = landed {
-                    settle_one(process, landed);
+            arrival = self.answers.recv() => {
+                if let Some(arrival) = arrival {
+                    arrive(process, arrival);
                     process.announce();
                 }
             }
@@ -184,10 +207,10 @@ impl Desk {
     fn settle(&mut self, process: &Process) {
         let mut any = false;
         for _ in 0..BATCH {
-            let Ok(landed) = self.answers.try_recv() else {
+            let Ok(arrival) = self.answers.try_recv() else {
                 break;
             };
-            settle_one(process, landed);
+            arrive(process, arrival);
             any = true;
         }
         if any {
@@ -210,23 +233,29 @@ impl Desk {
             if orphan {
                 client.queue().release(now);
             }
-            self.dispatch_client(process, &client, now);
             again |= do_chores(process, &client, now);
-            let queue = client.queue();
-            deadline = [deadline, queue.next_deadline()]
-                .into_iter()
-                .flatten()
-                .min();
-            orphans |= orphan && queue.is_done();
+            let next = self.dispatch_client(process, &client, now);
+            let chores = client.queue().next_chores();
+            deadline = [deadline, next, chores].into_iter().flatten().min();
+            orphans |= orphan && client.queue().is_done();
         }
         self.round = round;
+        for call in process.calls.take() {
+            let transport = self.transport(&call.client);
+            tokio::spawn(call.carry_out(Arc::clone(process), transport));
+        }
         if orphans {
             process.with_clients(|clients| process.collect(clients));
         }
         if again { Some(now) } else { deadline }
     }
 
-    fn dispatch_client(&mut self, process: &Process, client: &Arc<ClientState>, now: Instant) {
+    fn dispatch_client(
+        &mut self,
+        process: &Process,
+        client: &Arc<ClientState>,
+        now: Instant,
+    ) -> Option<Instant> {
         let queue = client.queue();
         let soon = !queue.is_drained() && queue.health().state() == State::Up;
         drop(queue);
@@ -236,7 +265,13 @@ impl Desk {
             // try again, not every look.
             let _ = self.transport(client);
         }
-        loop {
+        let open = client.lookup() == Lookup::Settled;
+        // Without the organisation's rules nothing leaves; they are asked for when something would.
+        let held = !open && client.queue().has_ready(now);
+        if held && let Some((question, attempt)) = client.ask(now) {
+            self.inquire(client, question, attempt);
+        }
+        while open {
             let Some(request) = client.queue().take(now) else {
                 break;
             };
@@ -248,10 +283,32 @@ impl Desk {
                 },
             );
         }
-        let notices = client.queue().take_notices();
+        let mut queue = client.queue();
+        let next = match client_wait(held, client.lookup()) {
+            Wait::Time => queue.next_deadline(),
+            Wait::Health => queue.next_lookup(),
+            Wait::Answer => None,
+        };
+        let notices = queue.take_notices();
+        drop(queue);
         for notice in notices {
             process.notices.park(client.sign(&notice));
         }
+        next
+    }
+
+    fn inquire(&mut self, client: &Arc<ClientState>, question: Question, attempt: Attempt) {
+        let transport = self.transport(client);
+        let sender = self.sender.clone();
+        let asking = Asking {
+            client: Arc::clone(client),
+            question: Some(question),
+        };
+        tokio::spawn(async move {
+            let reply = exchange(transport, attempt).await;
+            // Fails only when the desk is gone; then the question is lost and asked again.
+            let _ = sender.send(Arrival::Rules(asking, reply));
+        });
     }
 
     fn launch(&mut self, process: &Process, mut flight: Flight) {
@@ -263,7 +320,6 @@ impl Desk {
             || process.idempotency_key(request.number),
             ToOwned::to_owned,
         );
-        flight.client.seal(request);
         let attempt = flight.client.attempt(request, idempotency_key);
         let mut queue = flight.client.queue();
         if queue.must_save(request) {
@@ -275,23 +331,15 @@ impl Desk {
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let started = Instant::now();
-            let reply = match transport {
-                Ok(transport) => AssertUnwindSafe(transport.send(attempt))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
-                        Reply::Failed(Failure::Internal("internal error".to_owned()))
-                    }),
-                Err(why) => Reply::Failed(Failure::Internal(why)),
-            };
+            let reply = exchange(transport, attempt).await;
             let took = started.elapsed();
             // Fails only when the desk is gone; then the flight goes back by itself.
-            let _ = sender.send(Landed {
+            let _ = sender.send(Arrival::Landed(Landed {
                 flight,
                 reply,
                 key,
                 took,
-            });
+            }));
         });
     }
 
@@ -307,6 +355,46 @@ impl Desk {
         }
         self.transports.insert(config, transport.clone());
         Ok(transport)
+    }
+}
+
+async fn exchange(transport: Result<Transport, String>, attempt: Attempt) -> Reply {
+    match transport {
+        Ok(transport) => AssertUnwindSafe(transport.send(attempt))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Reply::Failed(Failure::Internal("internal error".to_owned()))),
+        Err(why) => Reply::Failed(Failure::Internal(why)),
+    }
+}
+
+/// What a client can next be served upon, without an event.
+enum Wait {
+    Time,
+    Health,
+    Answer,
+}
+
+fn client_wait(held: bool, lookup: Lookup) -> Wait {
+    match lookup {
+        Lookup::Wanted if held => Wait::Health,
+        Lookup::Asked | Lookup::Denied if held => Wait::Answer,
+        _ => Wait::Time,
+    }
+}
+
+fn arrive(process: &Process, arrival: Arrival) {
+    match arrival {
+        Arrival::Landed(landed) => settle_one(process, landed),
+        Arrival::Rules(mut asking, reply) => {
+            if let Some(question) = asking.question.take() {
+                asking.client.answered(&question, &reply);
+                let notices = asking.client.queue().take_notices();
+                for notice in notices {
+                    process.notices.park(asking.client.sign(&notice));
+                }
+            }
+        }
     }
 }
 
@@ -337,7 +425,8 @@ fn settle_one(process: &Process, landed: Landed) {
     };
     let _witness = Witness(request.receipt.as_ref().map(Arc::downgrade));
     if client.is_debug() {
-        let line = debug_line(&request, &reply, took);
+        let (method, path) = (request.kind.method(), request.path());
+        let line = reply.debug_line(method, &path, &request.body.sent(), took, key.as_ref());
         process.notices.park(client.sign(&line));
     }
     // With the key it was sent with: that is the one the answer may repeat.
@@ -357,17 +446,4 @@ fn settle_one(process: &Process, landed: Landed) {
     for notice in notices {
         process.notices.park(client.sign(&notice));
     }
-}
-
-fn debug_line(request: &Request, reply: &Reply, took: Duration) -> Notice {
-    let what = match reply {
-        Reply::Answer(answer) => answer.status.to_string(),
-        Reply::Failed(failure) => failure.message().to_owned(),
-    };
-    let (method, path, bytes) = (request.kind.method(), request.path(), request.body.len());
-    let text = format!(
-        "{method} {path} ({bytes} bytes): {what} after {} ms",
-        took.as_millis()
-    );
-    Notice::new(Level::Debug, text)
 }

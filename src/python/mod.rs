@@ -12,6 +12,8 @@
 //!   crate::core
 //! ```
 
+mod before_send;
+mod begun;
 mod client;
 mod context;
 mod errors;
@@ -20,11 +22,13 @@ mod interaction;
 mod json;
 mod llm;
 mod log;
+mod mirror;
 mod module;
 mod payload;
 mod pending;
 mod pricing;
 mod record;
+mod redaction;
 mod server;
 mod sessions;
 mod settings;
@@ -41,23 +45,30 @@ use pyo3::prelude::*;
 #[pyo3(name = "_core")]
 mod core_module {
     #[pymodule_export]
+    use super::begun::{FirstSession, watch_first_session};
+    #[pymodule_export]
     use super::client::SentrialClient;
     #[pymodule_export]
-    use super::context::Node;
+    use super::context::{Node, context_variables, current_interaction};
     #[pymodule_export]
-    use super::interaction::Interaction;
+    use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
     #[pymodule_export]
+    use super::mirror::Mirrored;
+    #[pymodule_export]
     use super::module::{
-        CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
-        clear_session_context, context_client, current_session, enter_state, flush_all,
-        get_session_context, is_immediate, prepare, process_stats, release, set_session_context,
+        CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, attach,
+        before_fork, clear_session_context, context_client, current_session, enter_state,
+        flush_all, get_session_context, is_immediate, make_current, prepare, process_stats,
+        release, set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;
     #[pymodule_export]
-    use super::pricing::known_cost;
+    use super::pricing::{price_cost, price_lookup, price_register};
+    #[pymodule_export]
+    use super::redaction::Redactor;
     #[pymodule_export]
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
@@ -65,6 +76,9 @@ mod core_module {
 
     #[pymodule_export]
     use super::spool::{spool_flush, spool_purge, spool_status};
+    /// Version of the embedded price data set.
+    #[pymodule_export]
+    const PRICES_VERSION: &str = crate::core::pricing::PRICES_VERSION;
 
     /// Version of the package.
     #[pymodule_export]

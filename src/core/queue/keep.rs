@@ -219,6 +219,11 @@ impl Queue {
         self.keep.due = Some(now);
     }
 
+    /// When the next chores are due, if time decides that.
+    pub(in crate::core) fn next_chores(&self) -> Option<Instant> {
+        self.keep.due
+    }
+
     /// What is to be done about the spool now, if anything.
     pub(in crate::core) fn chores(&mut self, now: Instant) -> Option<Chores> {
         if !self.keep.is_on() {

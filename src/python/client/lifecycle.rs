@@ -31,10 +31,13 @@ impl SentrialClient {
         let timeout = timeout
             .filter(|t| t.is_finite() && *t >= 0.0)
             .unwrap_or(30.0);
-        inner.flush(
-            slf.py(),
-            after(Duration::from_secs_f64(timeout.min(31_536_000.0))),
-        )
+        let timeout = Duration::from_secs_f64(timeout.min(31_536_000.0));
+        let started = Instant::now();
+        let flushed = inner.flush(slf.py(), after(timeout));
+        if let Some(mirror) = inner.mirror.get() {
+            mirror.flush(slf.py(), timeout.saturating_sub(started.elapsed()))?;
+        }
+        flushed
     }
 
     /// Delivers what is queued, waiting as the end of the process would: up to ``shutdown_timeout``
@@ -52,9 +55,13 @@ impl SentrialClient {
         let state = inner.core.state();
         let started = Instant::now();
         let process = Arc::clone(state.process());
-        inner.flush(slf.py(), || {
-            Some(patience.deadline(started, process.last_success()))
-        })
+        let deadline = || patience.deadline(started, process.last_success());
+        let flushed = inner.flush(slf.py(), || Some(deadline()));
+        if let Some(mirror) = inner.mirror.get() {
+            let left = deadline().saturating_duration_since(Instant::now());
+            mirror.flush(slf.py(), left)?;
+        }
+        flushed
     }
 
     /// The same as `shutdown`.
@@ -95,7 +102,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("openai", model, input_tokens, output_tokens)
+        pricing::documented_cost("openai", model, input_tokens, output_tokens)
     }
 
     /// Cost in USD of an Anthropic call; 0.0 for an unknown model.
@@ -106,7 +113,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("anthropic", model, input_tokens, output_tokens)
+        pricing::documented_cost("anthropic", model, input_tokens, output_tokens)
     }
 
     /// Cost in USD of a Google call; 0.0 for an unknown model.
@@ -117,7 +124,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("google", model, input_tokens, output_tokens)
+        pricing::documented_cost("google", model, input_tokens, output_tokens)
     }
 
     fn __repr__(&self) -> String {

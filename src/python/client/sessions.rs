@@ -6,12 +6,13 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Any, SentrialClient};
+use super::{Any, SentrialClient, named};
 use crate::core::session::Session;
-use crate::python::context;
 use crate::python::interaction::{Begin, Interaction};
+use crate::python::module::CurrentSession;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
+use crate::python::{begun, context};
 
 #[pymethods]
 impl SentrialClient {
@@ -65,7 +66,8 @@ impl SentrialClient {
                     project_id,
                 };
                 let body = new.body(inner)?;
-                let receipt = inner.create(&session, body);
+                begun::note(slf, &session)?;
+                let receipt = inner.create(py, &session, body)?;
                 let waited = inner.id_of(py, &session, receipt.as_deref());
                 if !matches!(waited, Ok(Some(_))) {
                     // Also after Ctrl-C: nobody knows of this session.
@@ -220,7 +222,7 @@ impl SentrialClient {
             py,
             || None,
             || {
-                let record = inner.record(session_id)?;
+                let record = named(inner, session_id)?;
                 let receipt = inner.core.fetch(Arc::clone(&record.session));
                 Ok(match receipt {
                     Some(receipt) => inner.answer(py, &receipt)?,
@@ -290,9 +292,14 @@ impl<'py> Flag<'py> {
 pub(crate) fn parent_of<'a, 'py>(value: Option<&'a Any<'py>>) -> Parent<'a, 'py> {
     match value {
         None => Parent::Nobody,
-        Some(value) => match value.cast::<Interaction>() {
-            Ok(interaction) => Parent::Session(Arc::clone(&interaction.get().record.session)),
-            Err(_) => Parent::Id(value),
-        },
+        Some(value) => {
+            if let Ok(interaction) = value.cast::<Interaction>() {
+                return Parent::Session(Arc::clone(&interaction.get().record.session));
+            }
+            match value.cast::<CurrentSession>() {
+                Ok(current) => Parent::Session(Arc::clone(current.get().session())),
+                Err(_) => Parent::Id(value),
+            }
+        }
     }
 }

@@ -428,7 +428,8 @@ impl World {
                 self.check();
                 return;
             }
-            let at = self.queue().next_deadline();
+            let at = [self.queue().next_deadline(), self.queue().next_chores()];
+            let at = at.into_iter().flatten().min();
             let at = at.unwrap_or_else(|| panic!("nothing will ever happen: {:?}", self.queue()));
             assert!(at > self.bench.now, "the thread would spin");
             self.bench.now = at;
