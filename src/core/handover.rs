@@ -100,8 +100,11 @@ impl Process {
         let closing = queue.is_leaving();
         drop(queue);
         let (mut requests, mut gone, mut lanes) = (rest.requests, rest.gone, rest.lanes);
+        if !closing {
+            return left;
+        }
         // Also when there are none: a file without rows is then removed.
-        while closing {
+        loop {
             let rest = requests.split_off(requests.len().min(CHUNK));
             if !requests.is_empty() && Instant::now() >= deadline {
                 break;

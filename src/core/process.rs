@@ -36,7 +36,7 @@ const FEW_CLIENTS: usize = 32;
 pub struct Process {
     pid: u32,
     nonce: String,
-    /// Spool files that a parent process had open; SQLite must not open them here again.
+    /// Spool files that a parent process had open; `SQLite` must not open them here again.
     inherited: Vec<PathBuf>,
     /// Spool files that this process has had open.
     opened: ArcSwap<Vec<PathBuf>>,

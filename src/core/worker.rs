@@ -86,6 +86,10 @@ impl Drop for Asking {
 
 /// What comes back.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are the large one"
+)]
 enum Arrival {
     Landed(Landed),
     Rules(Asking, Reply),

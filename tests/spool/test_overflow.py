@@ -32,9 +32,9 @@ def test_an_overflowing_queue_loses_nothing_and_keeps_the_order(
         assert stats["queued_bytes"] <= 64 * MIB
         if n % 20 == 0:
             # Callers of this test produce faster than any program; the thread gets its turn.
-            eventually(lambda: client.stats()["queued_bytes"] < 50 * MIB)
+            eventually(lambda: client.stats()["queued_bytes"] < 50 * MIB, 40)
     assert client.stats()["pending"] == 120
-    eventually(lambda: client.stats()["queued_bytes"] < 50 * MIB)
+    eventually(lambda: client.stats()["queued_bytes"] < 50 * MIB, 40)
     collector.release()
     client.flush(50)
     stats = client.stats()
@@ -51,7 +51,7 @@ def test_what_is_on_disk_at_the_end_is_left_there(
 ) -> None:
     collector.hold()
     code = """
-client = SentrialClient(shutdown_timeout=1)
+client = SentrialClient(shutdown_timeout=6)
 interaction = client.begin("u", "chat")
 for n in range(70):
     interaction.track_tool_call(f"t{n}", {"big": "x" * 900_000}, {})

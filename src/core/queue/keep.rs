@@ -36,6 +36,10 @@ pub(super) enum Backlog {
 
 /// The spool as the queue sees it.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact, and they are independent"
+)]
 pub(super) struct Keep {
     pub(super) mode: SpoolMode,
     /// Every request is written, not only what is moved out of memory.
@@ -197,6 +201,11 @@ impl Queue {
             || !keep.is_on()
             || keep.saved >= mark
             || (keep.unsaved.is_empty() && keep.saved >= keep.posted)
+    }
+
+    /// Is the row of this request on disk for certain?
+    pub(super) fn is_saved_row(&self, seq: u64) -> bool {
+        self.keep.saved >= seq
     }
 
     /// Writing is due at once: somebody waits for it.

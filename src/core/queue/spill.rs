@@ -351,7 +351,9 @@ impl Queue {
             receipt.settle(Outcome::Failed(DeliveryError::Spooled));
         }
         match request.row.map(|row| row.home) {
+            // What has been handed over but not confirmed is written once more, over itself.
             None => return Some(request),
+            Some(Home::Own) if !self.is_saved_row(request.seq) => return Some(request),
             Some(Home::Own) => {
                 self.counters.pending = self.counters.pending.saturating_sub(1);
                 self.counters.spooled += 1;

@@ -57,14 +57,14 @@ impl Adoption {
     pub(super) fn next(
         &mut self,
         client: &Arc<ClientState>,
-        folders: Vec<PathBuf>,
+        folders: &[PathBuf],
     ) -> (Vec<Request>, bool, Vec<String>) {
         let stamp = client.spool_stamp();
         let mut trouble = Vec::new();
         let mut requests = Vec::new();
         self.scans
             .entry(stamp.client)
-            .or_insert_with(|| Scan::of(&folders));
+            .or_insert_with(|| Scan::of(folders));
         loop {
             let mut failed = None;
             for file in self.files.iter_mut().filter(|file| file.is_for(&stamp)) {

@@ -111,7 +111,7 @@ impl Clerk {
             .into_iter()
             .partition(|gone| gone.row.home == Home::Own);
         let written = self.write_own(client, &rows, &own, &lanes);
-        self.settle(client, purpose, &rows, written);
+        Self::settle(client, purpose, &rows, written);
         let trouble = self.adoption.remove(&adopted);
         self.complain(client, trouble);
         if let Purpose::Exit { last: true } = purpose {
@@ -183,7 +183,7 @@ impl Clerk {
     }
 
     /// Tells the queue what has become of rows.
-    fn settle(&mut self, client: &ClientState, purpose: Purpose, rows: &[Row], written: usize) {
+    fn settle(client: &ClientState, purpose: Purpose, rows: &[Row], written: usize) {
         let mut queue = client.queue();
         match purpose {
             Purpose::Every(upto) => {
@@ -230,7 +230,7 @@ impl Clerk {
             self.refuse(client, &why);
             return;
         }
-        let (requests, more, trouble) = self.adoption.next(client, folders);
+        let (requests, more, trouble) = self.adoption.next(client, &folders);
         client.queue().adopt(requests, more, Instant::now());
         self.complain(client, trouble);
     }

@@ -194,7 +194,7 @@ pub(super) fn field(text: &str) -> Option<&'static str> {
         .find(|field| *field == text)
 }
 
-/// A number of ours as SQLite stores it; none ever reaches 2⁶³.
+/// A number of ours as `SQLite` stores it; none ever reaches 2⁶³.
 pub(in crate::core) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -19,7 +19,7 @@ pub(super) const SUFFIX: &str = "db";
 pub(super) const ASIDE: &str = "corrupt";
 /// The layout below; files of a higher version are left alone.
 const VERSION: i64 = 1;
-/// What tells a spool file from any other SQLite file: "snsp".
+/// What tells a spool file from any other `SQLite` file: "snsp".
 const APPLICATION: i64 = 0x736e_7370;
 /// How long to wait for `sentrial spool status`, which may look at a file in use.
 const BUSY: Duration = Duration::from_secs(2);

@@ -20,9 +20,9 @@ const PARK_PATIENCE: Duration = Duration::from_millis(5);
 /// How long to leave it at that when the system refuses a thread.
 const START_PAUSE: Duration = Duration::from_secs(1);
 
-/// Threads of this process that are inside SQLite.
+/// Threads of this process that are inside `SQLite`.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
-/// This process was forked while one was: locks of SQLite's own may be held for ever.
+/// This process was forked while one was: locks of `SQLite` itself may be held for ever.
 static TAINTED: AtomicBool = AtomicBool::new(false);
 
 /// The spool thread of one process and its jobs.
@@ -51,7 +51,7 @@ pub(in crate::core) fn after_fork() {
     }
 }
 
-/// Must SQLite not be used in this process?
+/// Must `SQLite` not be used in this process?
 pub(super) fn is_tainted() -> bool {
     TAINTED.load(Ordering::SeqCst)
 }
