@@ -214,7 +214,12 @@ os.kill(os.getpid(), signal.SIGKILL)
     for request in collector.requests("POST", "/api/sdk/events"):
         keys.setdefault(request.json["toolName"], set()).add(request.idempotency_key)
     assert {name: len(found) for name, found in keys.items()} == {
-        "next": 1, "t0": 1, "t1": 1, "t2": 1, "t3": 1, "child": 3,
+        "next": 1,
+        "t0": 1,
+        "t1": 1,
+        "t2": 1,
+        "t3": 1,
+        "child": 3,
     }
 
 
@@ -233,8 +238,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     collector.hold()
     # The child keeps the pipes of its parent open: they are handed something else.
-    run_script(run_python, collector, "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
-               "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)\n" + code)
+    run_script(
+        run_python,
+        collector,
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)\n" + code,
+    )
     works_again(collector)
     following = run_script(run_python, collector, NEXT).ok()
     assert following.stats["replayed"] == 1

@@ -57,7 +57,11 @@ def count_from_outside(folder: Path) -> int:
     code += "print(len(rows(pathlib.Path(sys.argv[1]))))"
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True, cwd=root
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=root,
     )
     return int(done.stdout)
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sentrial import SentrialClient
+
 from tests.process.scripts import KEY, run_script
 from tests.spool.programs import NEXT, count_from_outside, files, rows, spool_of, tools
 from tests.support.waiting import eventually
@@ -103,13 +104,16 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert ran.stats["replayed"] == 6
     again = collector.requests("POST", "/api/sdk/sessions")
     assert {request.idempotency_key for request in again} == {created.idempotency_key}
-    assert len({event["sessionId"] for event in collector.events() if event["toolName"] != "next"}) == 1
+    of_it = [event for event in collector.events() if event["toolName"] != "next"]
+    assert len({event["sessionId"] for event in of_it}) == 1
     assert {r.headers["x-sentrial-timestamp"] for r in again} == {
         created.headers["x-sentrial-timestamp"]
     }
 
 
-def test_the_ledger_counts_rows_still_to_be_sent_as_pending(collector: Collector, tmp_path: Path) -> None:
+def test_the_ledger_counts_rows_still_to_be_sent_as_pending(
+    collector: Collector, tmp_path: Path
+) -> None:
     collector.hold()
     with SentrialClient(
         api_url=collector.url, api_key=KEY, spool="durable", spool_dir=tmp_path / "spool"
@@ -137,4 +141,3 @@ def test_a_call_never_waits_for_the_disk(collector: Collector, tmp_path: Path) -
     client.flush()
     assert worst < 0.5
     assert client.stats()["delivered"] == 2000
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sentrial import SentrialClient
+
 from tests.process.scripts import KEY, run_script
 from tests.spool.programs import NEXT, files, spool_of, tools
 from tests.support.waiting import eventually

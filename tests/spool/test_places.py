@@ -34,7 +34,9 @@ def check_off(ran: Ran, why: str, recorded: int = 12) -> None:
     assert stats["dropped"] == {"exit": recorded}, stats
 
 
-def test_the_default_folder_is_private(refusing: str, run_python: RunPython, tmp_path: Path) -> None:
+def test_the_default_folder_is_private(
+    refusing: str, run_python: RunPython, tmp_path: Path
+) -> None:
     run_script(run_python, refusing, RECORD)
     folder = spool_of(tmp_path)
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -128,10 +130,8 @@ def mounted(tmp_path: Path, options: str, script: str) -> list[str]:
 
 
 def can_mount() -> bool:
-    done = subprocess.run(
-        ["unshare", *([] if ROOT else ["-r"]), "-m", "true"], capture_output=True, check=False
-    )
-    return done.returncode == 0
+    command = ["unshare", *([] if ROOT else ["-r"]), "-m", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 MOUNTED = """
