@@ -79,7 +79,8 @@ DEATHS = {
         "def work():\n    time.sleep(0.1)\n    record()\nthreading.Thread(target=work).start()"
     ),
     "event loop": Death(
-        "import asyncio\nasync def main():\n    record()\n    await asyncio.sleep(0)\nasyncio.run(main())"
+        "import asyncio\nasync def main():\n    record()\n    await asyncio.sleep(0)\n"
+        "asyncio.run(main())"
     ),
     "finalising": Death(
         "class Late:\n    def __del__(self, call=call, client=client):\n"
