@@ -30,7 +30,9 @@ FRAMEWORKS = (
     "crewai_",
     "flow_langchain_",
     "langchain_",
+    "langfuse_",
     "langgraph_",
+    "otel_",
     "quirk_autogen_",
     "quirk_claude_",
     "quirk_handlers_",
@@ -46,8 +48,6 @@ FAMILIES = (
     "flow_",
     "wrap_",
     "pii_",
-    "otel_",
-    "langfuse_",
     *FRAMEWORKS,
 )
 
