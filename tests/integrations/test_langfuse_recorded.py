@@ -363,6 +363,23 @@ def test_f4_nothing_is_mirrored_before_the_rules_are_known(
     assert told.calls[1] == span("t", None, {"name": "[PROJECT]"})
 
 
+def test_f4_what_has_waited_too_long_for_the_rules_is_dropped(
+    collector: Collector, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an id a trace may go; without the rules nothing may."""
+    monkeypatch.setattr(_mirror, "PATIENCE", 0.1)
+    integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
+    client = client_for(collector, langfuse=integration, pii=True)
+    with collector.gate():
+        client.track_tool_call("s", "early", {"name": "x"}, {})
+        mirror = _mirror._here()
+        eventually(lambda: mirror.left == 0)
+    client.flush()
+    client.track_tool_call("s", "late", {"name": "x"}, {})
+    client.flush()
+    assert [fields["name"] for name, fields in told.calls if name == "trace.span"] == ["late"]
+
+
 def test_default_client_is_mirrored(collector: Collector, told: Told) -> None:
     integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
     sentrial.configure(KEY, collector.url, langfuse=integration)
