@@ -12,14 +12,17 @@
 //!   crate::core
 //! ```
 
+mod awaited;
 mod client;
 mod context;
+mod deferred;
 mod errors;
 mod inner;
 mod interaction;
 mod json;
 mod llm;
 mod log;
+mod loops;
 mod module;
 mod payload;
 mod pending;
@@ -44,14 +47,21 @@ mod core_module {
     #[pymodule_export]
     use super::context::Node;
     #[pymodule_export]
+    use super::deferred::{
+        deferred_client, start_create_session, start_flush, start_get_session, start_naming,
+        start_shutdown,
+    };
+    #[pymodule_export]
     use super::interaction::Interaction;
     #[pymodule_export]
     use super::json::to_json;
     #[pymodule_export]
+    use super::loops::{Wait, Waits};
+    #[pymodule_export]
     use super::module::{
         CurrentSession, after_fork_in_child, after_fork_in_parent, at_exit, before_fork,
-        clear_session_context, context_client, current_session, enter_state, flush_all,
-        get_session_context, is_immediate, prepare, process_stats, release, set_session_context,
+        clear_session_context, context_client, current_session, flush_all, get_session_context,
+        is_immediate, prepare, process_stats, release, set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;
@@ -61,6 +71,8 @@ mod core_module {
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
     };
+    #[pymodule_export]
+    use super::wait::NativeWait;
 
     /// Version of the package.
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! The functions of `sentrial._core`: context, process-wide waits, fork and exit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -10,14 +10,15 @@ use pyo3::types::PyDict;
 use crate::core::notices::{Level, Notice};
 use crate::core::process::Process;
 
+use super::awaited::FlushAll;
 use super::client::SentrialClient;
 use super::context;
 use super::inner::CallError;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
-use super::wait::{after, wait_for};
-use super::{log, pending, stats};
+use super::wait::{block_on, wait_for};
+use super::{awaited, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -240,18 +241,8 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
-    let timeout = if timeout.is_finite() {
-        timeout.clamp(0.0, 31_536_000.0)
-    } else {
-        30.0
-    };
-    let marks = process.begin_flush();
-    wait_for(
-        py,
-        &process,
-        after(Duration::from_secs_f64(timeout)),
-        || marks.is_settled().then_some(()),
-    )?;
+    let flush = FlushAll::begin(process, awaited::timeout(Some(timeout.max(0.0))));
+    block_on(py, &flush)?;
     log::drain(py);
     Ok(())
 }
@@ -271,8 +262,7 @@ pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
                 .deadline(started, process.last_success()),
         )
     };
-    let done = wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
-    let _ = done;
+    wait_for(py, &process, until, || process.is_hopeless())?;
     let left = process.abandon_all();
     if left > 0 {
         let text = format!("{left} requests could not be delivered before the process ended");
@@ -290,13 +280,6 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
         let _ = inner.core.state().begin_flush();
         inner.core.ring();
     }
-}
-
-/// Shows the state of a session this client has created, in the calling context.
-#[pyfunction]
-pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) -> PyResult<()> {
-    let record = client.get().inner().registry.get(session_id);
-    context::created(client, &record)
 }
 
 /// Do the calls of this client wait for their answers?

@@ -14,7 +14,7 @@ use crate::core::options::{
     BatchArgs, BatchOptions, DEFAULT_API_URL, DeliveryMode, Environment, OptionArgs, Options,
 };
 
-use super::inner::Inner;
+use super::inner::{Caller, Inner};
 use super::sessions::lossy;
 use super::{errors, log};
 
@@ -24,6 +24,7 @@ pub(crate) struct Arguments<'a, 'py> {
     pub(crate) api_key: Option<String>,
     pub(crate) fail_silently: bool,
     pub(crate) withhold: bool,
+    pub(crate) caller: Caller,
     pub(crate) batching: Option<&'a Bound<'py, PyAny>>,
     pub(crate) options: OptionArgs,
 }
@@ -102,18 +103,21 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         options,
         mode,
         batch,
-        loud: !args.fail_silently,
+        // A coroutine that nobody awaits tells nobody: there are lines in the log as well.
+        loud: !args.fail_silently && args.caller == Caller::Thread,
         debug,
     };
     for warning in warnings.iter().filter(|_| !disabled) {
         log::warn(py, warning);
     }
-    Ok(Inner::new(
+    let mut inner = Inner::new(
         Client::new(settings, key),
         args.fail_silently,
         disabled,
         args.withhold,
-    ))
+    );
+    inner.caller = args.caller;
+    Ok(inner)
 }
 
 /// What a client is before its `__init__` has run: every call is a no-op.

@@ -1,16 +1,13 @@
 //! Waiting, closing, counting, copying: what concerns the client as a whole.
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Any, SentrialClient};
-use crate::core::exit::Patience;
-use crate::python::wait::after;
+use crate::python::awaited::{self, Flush};
+use crate::python::wait::block_on;
 use crate::python::{pricing, stats};
 
 #[pymethods]
@@ -28,13 +25,9 @@ impl SentrialClient {
         if inner.is_off() {
             return Ok(());
         }
-        let timeout = timeout
-            .filter(|t| t.is_finite() && *t >= 0.0)
-            .unwrap_or(30.0);
-        inner.flush(
-            slf.py(),
-            after(Duration::from_secs_f64(timeout.min(31_536_000.0))),
-        )
+        let flush = Flush::begin(inner, awaited::timeout(timeout));
+        block_on(slf.py(), &flush)?;
+        flush.check(slf.py())
     }
 
     /// Delivers what is queued, waiting as the end of the process would: up to ``shutdown_timeout``
@@ -44,17 +37,9 @@ impl SentrialClient {
         if inner.is_off() {
             return Ok(());
         }
-        let options = &inner.core.settings().options;
-        let patience = Patience {
-            quiet: options.shutdown_timeout,
-            max: options.shutdown_max,
-        };
-        let state = inner.core.state();
-        let started = Instant::now();
-        let process = Arc::clone(state.process());
-        inner.flush(slf.py(), || {
-            Some(patience.deadline(started, process.last_success()))
-        })
+        let flush = Flush::begin_last(inner);
+        block_on(slf.py(), &flush)?;
+        flush.check(slf.py())
     }
 
     /// The same as `shutdown`.

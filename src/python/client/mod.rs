@@ -15,12 +15,13 @@ use crate::core::api_key::ApiKey;
 use crate::core::error::DeliveryError;
 use crate::core::options::OptionArgs;
 
-use super::inner::{CallError, Inner, empty};
+use super::inner::{CallError, Caller, Inner, empty};
 use super::sessions::lossy;
 use super::track::Target;
 use super::{context, errors, settings};
 
 pub(super) use lifecycle::not_picklable;
+pub(super) use sessions::parent_of;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -44,9 +45,30 @@ pub(crate) struct SentrialClient {
     pii: OnceLock<Py<PyAny>>,
     options: OnceLock<Py<PyDict>>,
     key_text: ArcSwapOption<String>,
+    /// Where it is to be called.
+    caller: Caller,
 }
 
 impl SentrialClient {
+    /// A client none of whose calls wait; its `__init__` is still to be called.
+    pub(crate) fn deferred(py: Python<'_>) -> PyResult<Self> {
+        let mut made = Self::unset(py)?;
+        made.caller = Caller::EventLoop;
+        Ok(made)
+    }
+
+    fn unset(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self {
+            inner: OnceLock::new(),
+            idle: settings::idle(py)?,
+            langfuse: OnceLock::new(),
+            pii: OnceLock::new(),
+            options: OnceLock::new(),
+            key_text: ArcSwapOption::empty(),
+            caller: Caller::Thread,
+        })
+    }
+
     /// The working part. A subclass that never called `__init__` has a client that does nothing.
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         self.inner.get().unwrap_or(&self.idle)
@@ -96,14 +118,7 @@ impl SentrialClient {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        Ok(Self {
-            inner: OnceLock::new(),
-            idle: settings::idle(py)?,
-            langfuse: OnceLock::new(),
-            pii: OnceLock::new(),
-            options: OnceLock::new(),
-            key_text: ArcSwapOption::empty(),
-        })
+        Self::unset(py)
     }
 
     #[pyo3(signature = (
@@ -164,6 +179,7 @@ impl SentrialClient {
             api_key,
             fail_silently,
             withhold: settings::is_enabled(pii.bind(py)),
+            caller: this.caller,
             batching,
             options,
         };

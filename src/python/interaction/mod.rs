@@ -13,6 +13,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::core::receipt::Receipt;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
@@ -48,6 +49,8 @@ pub(crate) struct Interaction {
     finished: AtomicBool,
     inner: Arc<Inner>,
     pid: u32,
+    /// Of the create request, where its failure is to be raised later.
+    creation: Option<Arc<Receipt>>,
 }
 
 impl Drop for Interaction {
@@ -85,7 +88,13 @@ impl Interaction {
             finished: AtomicBool::new(false),
             inner: Arc::clone(client.get().inner()),
             pid: std::process::id(),
+            creation: None,
         }
+    }
+
+    /// What is needed to wait for the session's id.
+    pub(crate) fn naming(&self) -> (&Inner, Option<Arc<Receipt>>) {
+        (&self.inner, self.creation.clone())
     }
 
     /// Runs a call of this session, unless there is none.
