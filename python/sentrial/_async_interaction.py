@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from sentrial import _core
+from sentrial import _core, _loop
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -84,8 +84,6 @@ class AsyncInteraction:
         Raises:
             SentrialError: The session was refused, if the client is loud and delivers immediately.
         """
-        from sentrial import _loop
-
         session_id: str | None = await _loop.result(_core.start_naming(self._interaction))
         return session_id
 
@@ -123,19 +121,18 @@ class AsyncInteraction:
         status: str | None = None,
     ) -> dict[str, Any]:
         """Record a call of a tool; see `Interaction.track_tool_call`."""
-        return await self._answered(
-            self._interaction.track_tool_call(
-                tool_name,
-                tool_input,
-                tool_output,
-                reasoning,
-                estimated_cost,
-                tool_error,
-                token_count,
-                metadata,
-                duration_ms=duration_ms,
-                status=status,
-            )
+        return await self._run(
+            self._interaction.track_tool_call,
+            tool_name,
+            tool_input,
+            tool_output,
+            reasoning,
+            estimated_cost,
+            tool_error,
+            token_count,
+            metadata,
+            duration_ms=duration_ms,
+            status=status,
         )
 
     async def track_decision(
@@ -150,16 +147,15 @@ class AsyncInteraction:
         chosen: Any = None,
     ) -> dict[str, Any]:
         """Record a decision; see `Interaction.track_decision`."""
-        return await self._answered(
-            self._interaction.track_decision(
-                reasoning,
-                alternatives,
-                confidence,
-                estimated_cost,
-                token_count,
-                metadata,
-                chosen=chosen,
-            )
+        return await self._run(
+            self._interaction.track_decision,
+            reasoning,
+            alternatives,
+            confidence,
+            estimated_cost,
+            token_count,
+            metadata,
+            chosen=chosen,
         )
 
     async def track_error(
@@ -172,10 +168,13 @@ class AsyncInteraction:
     ) -> dict[str, Any]:
         """Record an error; see `Interaction.track_error`."""
         self._failure = error_message
-        return await self._answered(
-            self._interaction.track_error(
-                error_message, error_type, tool_name, stack_trace, metadata
-            )
+        return await self._run(
+            self._interaction.track_error,
+            error_message,
+            error_type,
+            tool_name,
+            stack_trace,
+            metadata,
         )
 
     async def finish(
@@ -191,21 +190,22 @@ class AsyncInteraction:
         total_tokens: int | None = None,
     ) -> dict[str, Any]:
         """Complete the interaction; see `Interaction.finish`."""
-        return await self._answered(
-            self._interaction.finish(
-                output,
-                success,
-                failure_reason,
-                _first(estimated_cost, self.total_cost),
-                custom_metrics,
-                duration_ms,
-                _first(prompt_tokens, self.total_prompt_tokens),
-                _first(completion_tokens, self.total_completion_tokens),
-                _first(total_tokens, self.total_tokens),
-            )
+        return await self._run(
+            self._interaction.finish,
+            output,
+            success,
+            failure_reason,
+            _first(estimated_cost, self.total_cost),
+            custom_metrics,
+            duration_ms,
+            _first(prompt_tokens, self.total_prompt_tokens),
+            _first(completion_tokens, self.total_completion_tokens),
+            _first(total_tokens, self.total_tokens),
         )
 
     async def __aenter__(self) -> Self:
+        # It may have begun in another task, for example in that of `asyncio.wait_for`.
+        _core.make_current(self._interaction)
         return self
 
     async def __aexit__(
@@ -229,50 +229,25 @@ class AsyncInteraction:
     def __repr__(self) -> str:
         return f"<Async{repr(self._interaction).removeprefix('<')}"
 
-    async def _answered(self, answer: dict[str, Any]) -> dict[str, Any]:
-        return await self.client._answered(answer)  # noqa: SLF001
+    async def _run(
+        self, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        return await self.client._run(call, *args, **kwargs)  # noqa: SLF001
 
 
 class Beginning(Coroutine[Any, Any, AsyncInteraction]):
-    """An interaction that has begun: to be awaited, or used with ``async with`` as it is.
+    """An interaction that begins when it is awaited, or entered with ``async with``."""
 
-    In immediate delivery both wait for the session; in the background neither does.
-    """
-
-    def __init__(self, interaction: AsyncInteraction) -> None:
-        self._interaction = interaction
-        self._running: Coroutine[Any, Any, AsyncInteraction] | None = None
-
-    async def _begun(self) -> AsyncInteraction:
-        if _core.is_immediate(self._interaction.client._client):  # noqa: SLF001
-            await self._interaction.get_session_id()
-        return self._interaction
+    def __init__(self, start: Coroutine[Any, Any, AsyncInteraction]) -> None:
+        self._start = start
+        self._interaction: AsyncInteraction | None = None
 
     def __await__(self) -> Generator[Any, None, AsyncInteraction]:
-        return self._begun().__await__()
-
-    # What makes it acceptable to `asyncio.create_task`.
-
-    def send(self, value: Any, /) -> Any:
-        """See `collections.abc.Coroutine`."""
-        if self._running is None:
-            self._running = self._begun()
-        return self._running.send(value)
-
-    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any:
-        """See `collections.abc.Coroutine`."""
-        if self._running is None:
-            self._running = self._begun()
-        error = typ if val is None else val
-        return self._running.throw(error if tb is None else error.with_traceback(tb))
-
-    def close(self) -> None:
-        """See `collections.abc.Coroutine`."""
-        if self._running is not None:
-            self._running.close()
+        return self._start.__await__()
 
     async def __aenter__(self) -> AsyncInteraction:
-        return await self._begun()
+        self._interaction = await self._start
+        return self._interaction
 
     async def __aexit__(
         self,
@@ -280,7 +255,24 @@ class Beginning(Coroutine[Any, Any, AsyncInteraction]):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> bool:
+        if self._interaction is None:
+            return False
         return await self._interaction.__aexit__(exc_type, exc_val, exc_tb)
+
+    # A coroutine, so that `asyncio.create_task` takes it.
+
+    def send(self, value: Any, /) -> Any:
+        """See `collections.abc.Coroutine`."""
+        return self._start.send(value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any:
+        """See `collections.abc.Coroutine`."""
+        error = typ if val is None else val
+        return self._start.throw(error if tb is None else error.with_traceback(tb))
+
+    def close(self) -> None:
+        """See `collections.abc.Coroutine`."""
+        self._start.close()
 
 
 def _first(given: Any, summed: float) -> Any:

@@ -7,7 +7,7 @@ import contextvars
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from sentrial import _core
+from sentrial import _core, _turns
 
 if TYPE_CHECKING:
     from sentrial._core import Wait
@@ -100,11 +100,12 @@ class _Watcher:
             self.waits.forget(ticket)
 
     def _look(self) -> None:
-        for ticket in self.waits.look():
-            found = self._waiters.get(ticket)
-            waiter = None if found is None else found()
-            if waiter is not None:
-                waiter.wake()
+        found = [self._waiters.get(ticket) for ticket in self.waits.look()]
+        waiters = [waiter() for waiter in found if waiter is not None]
+        futures = [waiter.future for waiter in waiters if waiter is not None]
+        if futures:
+            loop = futures[0].get_loop()
+            _turns.of(loop).wake(loop, futures)
 
     def _poll(self, loop: asyncio.AbstractEventLoop, pause: float) -> None:
         """Look now and then while somebody waits, ever more slowly until the next one comes."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sentrial import _core, client
+from sentrial import _core, _loop, _turns, client
+from sentrial._async_events import AsyncEvents
 from sentrial._async_interaction import AsyncInteraction, Beginning
 from sentrial._core import SentrialClient
 from sentrial.client import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sentrial._core import Interaction, Wait
+    from sentrial._core import Interaction
     from sentrial.batcher import BatcherConfig
     from sentrial.redact import PiiConfig
 
@@ -47,7 +48,7 @@ HTTPX_AVAILABLE = True
 """Always True: this client needs no HTTP library."""
 
 
-class AsyncSentrialClient:
+class AsyncSentrialClient(AsyncEvents):
     """Sends what an agent does to the Sentrial API, from coroutines.
 
     The arguments are those of `SentrialClient`; the further ``options`` are its keyword-only ones.
@@ -142,18 +143,18 @@ class AsyncSentrialClient:
 
         If the task is cancelled meanwhile the request is withdrawn.
         """
-        session_id: str | None = await _result(
-            _core.start_create_session(
-                self._client,
-                name,
-                agent_name,
-                user_id,
-                parent_session_id,
-                convo_id,
-                metadata,
-                project_id,
-            )
+        wait = await _turns.record(
+            _core.start_create_session,
+            self._client,
+            name,
+            agent_name,
+            user_id,
+            parent_session_id,
+            convo_id,
+            metadata,
+            project_id,
         )
+        session_id: str | None = await _loop.result(wait)
         return session_id
 
     def begin(
@@ -167,22 +168,34 @@ class AsyncSentrialClient:
         *,
         parent_session_id: str | Interaction | AsyncInteraction | None = None,
     ) -> Beginning:
-        """Begin an interaction, to be awaited or used with ``async with`` as it is.
+        """Begin an interaction: to be awaited, or used with ``async with`` as it is.
 
-        The arguments are those of `SentrialClient.begin`.
+        It begins then, and becomes current in the task that does so. The arguments are those of
+        `SentrialClient.begin`. In immediate delivery it waits for the session.
         """
+        parent: str | Interaction | None
         if isinstance(parent_session_id, AsyncInteraction):
-            parent_session_id = parent_session_id._interaction  # noqa: SLF001
-        interaction = self._client.begin(
-            user_id,
-            event,
-            input,
-            event_id,
-            convo_id,
-            metadata,
-            parent_session_id=parent_session_id,
-        )
-        return Beginning(AsyncInteraction._of(self, interaction, input))  # noqa: SLF001
+            parent = parent_session_id._interaction  # noqa: SLF001
+        else:
+            parent = parent_session_id
+
+        async def start() -> AsyncInteraction:
+            call = self._client.begin
+            interaction = await _turns.record(
+                call,
+                user_id,
+                event,
+                input,
+                event_id,
+                convo_id,
+                metadata,
+                parent_session_id=parent,
+            )
+            if _core.is_immediate(self._client):
+                await _loop.result(_core.start_naming(interaction))
+            return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
+
+        return Beginning(start())
 
     async def complete_session(
         self,
@@ -203,23 +216,22 @@ class AsyncSentrialClient:
         output: str | None = None,
     ) -> dict[str, Any]:
         """Complete a session; see `SentrialClient.complete_session`."""
-        return await self._answered(
-            self._client.complete_session(
-                session_id,
-                success,
-                failure_reason,
-                estimated_cost,
-                custom_metrics,
-                duration_ms,
-                prompt_tokens,
-                completion_tokens,
-                total_tokens,
-                user_input,
-                assistant_output,
-                status=status,
-                input=input,
-                output=output,
-            )
+        return await self._run(
+            self._client.complete_session,
+            session_id,
+            success,
+            failure_reason,
+            estimated_cost,
+            custom_metrics,
+            duration_ms,
+            prompt_tokens,
+            completion_tokens,
+            total_tokens,
+            user_input,
+            assistant_output,
+            status=status,
+            input=input,
+            output=output,
         )
 
     async def close_session(
@@ -233,152 +245,25 @@ class AsyncSentrialClient:
         summary: str | None = None,
     ) -> dict[str, Any]:
         """Complete a session, the short way; see `SentrialClient.close_session`."""
-        return await self._answered(
-            self._client.close_session(
-                session_id, duration_ms, success, failure_reason, status=status, summary=summary
-            )
+        return await self._run(
+            self._client.close_session,
+            session_id,
+            duration_ms,
+            success,
+            failure_reason,
+            status=status,
+            summary=summary,
         )
 
     async def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]:
         """Change fields of a session; see `SentrialClient.update_session`."""
-        return await self._answered(self._client.update_session(session_id, **fields))
+        return await self._run(self._client.update_session, session_id, **fields)
 
     async def get_session(self, session_id: str) -> dict[str, Any] | None:
         """Ask the server for a session; experimental, see `SentrialClient.get_session`."""
-        found: dict[str, Any] | None = await _result(
-            _core.start_get_session(self._client, session_id)
-        )
+        wait = _core.start_get_session(self._client, session_id)
+        found: dict[str, Any] | None = await _loop.result(wait)
         return found
-
-    # Events.
-
-    async def track_tool_call(
-        self,
-        session_id: str,
-        tool_name: str,
-        tool_input: Any,
-        tool_output: Any,
-        reasoning: str | None = None,
-        estimated_cost: float = 0.0,
-        tool_error: dict[str, Any] | str | BaseException | None = None,
-        token_count: int | None = None,
-        trace_id: str | None = None,
-        span_id: str | None = None,
-        metadata: dict[str, Any] | None = None,
-        *,
-        duration_ms: float | None = None,
-        status: str | None = None,
-    ) -> dict[str, Any]:
-        """Record a call of a tool; see `SentrialClient.track_tool_call`."""
-        return await self._answered(
-            self._client.track_tool_call(
-                session_id,
-                tool_name,
-                tool_input,
-                tool_output,
-                reasoning,
-                estimated_cost,
-                tool_error,
-                token_count,
-                trace_id,
-                span_id,
-                metadata,
-                duration_ms=duration_ms,
-                status=status,
-            )
-        )
-
-    async def track_decision(
-        self,
-        session_id: str,
-        reasoning: str,
-        alternatives: list[str] | None = None,
-        confidence: float | None = None,
-        estimated_cost: float = 0.0,
-        token_count: int | None = None,
-        trace_id: str | None = None,
-        span_id: str | None = None,
-        metadata: dict[str, Any] | None = None,
-        *,
-        chosen: Any = None,
-    ) -> dict[str, Any]:
-        """Record a decision; see `SentrialClient.track_decision`."""
-        return await self._answered(
-            self._client.track_decision(
-                session_id,
-                reasoning,
-                alternatives,
-                confidence,
-                estimated_cost,
-                token_count,
-                trace_id,
-                span_id,
-                metadata,
-                chosen=chosen,
-            )
-        )
-
-    async def track_error(
-        self,
-        session_id: str,
-        error_message: str,
-        error_type: str | None = None,
-        tool_name: str | None = None,
-        stack_trace: str | None = None,
-        trace_id: str | None = None,
-        span_id: str | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Record an error; see `SentrialClient.track_error`."""
-        return await self._answered(
-            self._client.track_error(
-                session_id,
-                error_message,
-                error_type,
-                tool_name,
-                stack_trace,
-                trace_id,
-                span_id,
-                metadata,
-            )
-        )
-
-    async def track_llm_call(
-        self, session_id: str, model: str, messages: Any = None, output: Any = None, **fields: Any
-    ) -> dict[str, Any]:
-        """Record a call of a language model.
-
-        The further ``fields`` are the keyword arguments of `SentrialClient.track_llm_call`.
-        """
-        return await self._answered(
-            self._client.track_llm_call(session_id, model, messages, output, **fields)
-        )
-
-    async def track_state_change(
-        self,
-        session_id: str,
-        changes: dict[str, Any],
-        reasoning: str | None = None,
-        *,
-        trace_id: str | None = None,
-        span_id: str | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Record a change of the agent's state; see `SentrialClient.track_state_change`."""
-        return await self._answered(
-            self._client.track_state_change(
-                session_id,
-                changes,
-                reasoning,
-                trace_id=trace_id,
-                span_id=span_id,
-                metadata=metadata,
-            )
-        )
-
-    async def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]:
-        """Record an event field by field; see `SentrialClient.track_event`."""
-        return await self._answered(self._client.track_event(session_id, event_type, **fields))
 
     # The client as a whole.
 
@@ -392,11 +277,11 @@ class AsyncSentrialClient:
             SentrialError: The first failure since the last flush, if the client is loud and
                 batches.
         """
-        await _result(_core.start_flush(self._client, timeout))
+        await _loop.result(_core.start_flush(self._client, timeout))
 
     async def shutdown(self) -> None:
         """Deliver what is queued; see `SentrialClient.shutdown`."""
-        await _result(_core.start_shutdown(self._client))
+        await _loop.result(_core.start_shutdown(self._client))
 
     async def close(self) -> None:
         """Do the same as `shutdown`; a later call starts delivery again."""
@@ -431,24 +316,6 @@ class AsyncSentrialClient:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the options, without the key: that is read from the environment again."""
         return _restore, (type(self), _options_of(self._client))
-
-    async def _answered(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Return what a call returned; in immediate delivery after the server has answered."""
-        if not _core.is_immediate(self._client):
-            return answer
-        from sentrial import _receipt
-
-        pending = _receipt.pending(answer)
-        if pending is None:
-            return answer
-        data: dict[str, Any] | None = await _result(pending.waiting())
-        return {} if data is None else data
-
-
-async def _result(wait: Wait | None) -> Any:
-    from sentrial import _loop
-
-    return await _loop.result(wait)
 
 
 def _options_of(made: SentrialClient) -> dict[str, Any]:

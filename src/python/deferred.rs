@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use super::awaited::{self, Answer, Flush, Naming};
 use super::client::{SentrialClient, parent_of};
+use super::context;
 use super::interaction::Interaction;
 use super::loops::Wait;
 use super::sessions::NewSession;
@@ -79,6 +80,19 @@ pub(crate) fn start_flush(
 pub(crate) fn start_shutdown(client: &Bound<'_, SentrialClient>) -> Option<Wait> {
     let inner = client.get().inner();
     (!inner.is_off()).then(|| Wait::of(Flush::begin_last(inner)))
+}
+
+/// Makes an interaction that has begun elsewhere current in this context, unless it is or there is
+/// nothing to it.
+#[pyfunction]
+pub(crate) fn make_current(py: Python<'_>, interaction: &Bound<'_, Interaction>) -> PyResult<()> {
+    let interaction = interaction.get();
+    let record = &interaction.record;
+    let current = context::current(py).and_then(|current| current.record);
+    if !record.is_live() || current.is_some_and(|current| Arc::ptr_eq(&current, record)) {
+        return Ok(());
+    }
+    context::enter(interaction.client(py).bind(py), record)
 }
 
 /// Begins to read `Interaction.session_id`.

@@ -199,7 +199,7 @@ impl Interaction {
 
     /// The client it was begun on.
     #[getter]
-    fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
+    pub(crate) fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
         self.client.clone_ref(py)
     }
 
