@@ -24,7 +24,7 @@ class AsyncEvents:
     ) -> dict[str, Any]:
         """Record; in immediate delivery return after the server has answered."""
         answer = await _turns.record(call, *args, **kwargs)
-        if not _core.is_immediate(self._client):
+        if not _core.awaits_answers(self._client):
             return answer
         pending = _receipt.pending(answer)
         if pending is None:

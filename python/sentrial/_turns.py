@@ -22,10 +22,12 @@ R = TypeVar("R")
 
 _SHARE = 0.0005
 """Seconds of recording in a row after which the next call waits for another turn."""
-_GAP = 0.0001
+_GAP = 0.001
 """Seconds without recording that end the row."""
-_TOGETHER = 16
-"""Tasks that go on in the same turn."""
+_MOST = 16
+"""Tasks that go on in the same turn at most; fewer where a call takes long."""
+_WEIGHT = 0.2
+"""Of the last call in the running mean of what a call takes."""
 
 
 async def record(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -50,6 +52,7 @@ class Turns:
     def __init__(self) -> None:
         self._spent = 0.0
         self._until = 0.0
+        self._mean = 0.0
         self._waiting: deque[weakref.ref[asyncio.Future[None]]] = deque()
 
     def are_taken(self, now: float) -> bool:
@@ -61,6 +64,7 @@ class Turns:
     def used(self, start: float, end: float) -> None:
         """Note that somebody has recorded."""
         self._spent += end - start
+        self._mean += (end - start - self._mean) * _WEIGHT
         self._until = end
 
     async def next(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -83,7 +87,7 @@ class Turns:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin a turn."""
         self._spent = 0.0
-        left = _TOGETHER
+        left = max(1, min(_MOST, int(_SHARE / self._mean))) if self._mean > 0 else _MOST
         while left and self._waiting:
             future = self._waiting.popleft()()
             if future is not None and not future.done():

@@ -191,7 +191,7 @@ class AsyncSentrialClient(AsyncEvents):
                 metadata,
                 parent_session_id=parent,
             )
-            if _core.is_immediate(self._client):
+            if _core.awaits_answers(self._client):
                 await _loop.result(_core.start_naming(interaction))
             return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
 

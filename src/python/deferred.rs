@@ -19,6 +19,12 @@ pub(crate) fn deferred_client(py: Python<'_>) -> PyResult<SentrialClient> {
     SentrialClient::deferred(py)
 }
 
+/// Is the answer to each call of this client to be awaited before it returns?
+#[pyfunction]
+pub(crate) fn awaits_answers(client: &Bound<'_, SentrialClient>) -> bool {
+    client.get().inner().is_immediate()
+}
+
 /// Begins `SentrialClient.create_session`; None if it has its result, None, already.
 #[pyfunction]
 #[pyo3(signature = (client, name, agent_name, user_id, parent_session_id, convo_id, metadata, project_id))]

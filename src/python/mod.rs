@@ -48,7 +48,7 @@ mod core_module {
     use super::context::Node;
     #[pymodule_export]
     use super::deferred::{
-        deferred_client, make_current, start_create_session, start_flush, start_get_session,
+        awaits_answers, deferred_client, make_current, start_create_session, start_flush, start_get_session,
         start_naming, start_shutdown,
     };
     #[pymodule_export]

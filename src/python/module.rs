@@ -13,7 +13,7 @@ use crate::core::process::Process;
 use super::awaited::FlushAll;
 use super::client::SentrialClient;
 use super::context;
-use super::inner::CallError;
+use super::inner::{CallError, Caller};
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
@@ -196,8 +196,12 @@ pub(crate) fn set_session_context(
     client: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let id = session_id.map(lossy);
-    let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
-    context::set(py, id.as_deref(), client)
+    // An asynchronous client stands for the one it is made of.
+    let client = client.and_then(|client| match client.cast::<SentrialClient>() {
+        Ok(client) => Some(client.clone()),
+        Err(_) => client.getattr("_client").ok()?.cast_into().ok(),
+    });
+    context::set(py, id.as_deref(), client.as_ref())
 }
 
 /// Leaves every session.
@@ -285,7 +289,8 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
 /// Do the calls of this client wait for their answers?
 #[pyfunction]
 pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
-    client.get().inner().is_immediate()
+    let inner = client.get().inner();
+    inner.is_immediate() && inner.caller == Caller::Thread
 }
 
 /// Makes what calls need, while the package is imported and no other thread can be in a call.
