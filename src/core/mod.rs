@@ -18,6 +18,7 @@ pub mod queue;
 pub mod receipt;
 pub mod reply;
 pub mod request;
+mod resolver;
 pub mod retry;
 pub mod session;
 mod settle;

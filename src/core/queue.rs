@@ -292,7 +292,7 @@ impl Queue {
     /// The request came back from the wire; the key of its lane. None if it was given up meanwhile.
     pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> Option<u64> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.ready.landed(request.kind, now);
+        self.ready.landed(request.seq, now);
         let key = request.lane;
         let flying = self.lanes.get_mut(&key).and_then(|lane| {
             let at = lane

@@ -15,8 +15,8 @@ const THRESHOLD: usize = 128;
 const WORKING: u8 = 0;
 /// It has been asked to leave.
 const ASKED: u8 = 1;
-/// It leaves, for certain.
-const LEAVING: u8 = 2;
+/// It has left, or does so next.
+const GONE: u8 = 2;
 
 /// The bell of the delivery thread.
 #[derive(Debug, Default)]
@@ -49,20 +49,21 @@ impl Signal {
         self.ring();
     }
 
-    /// Takes the request to park back. True if it comes too late: the thread leaves, and
-    /// another one must take over from it.
+    /// Takes the request to park back. True if it comes too late: the thread is gone, and
+    /// another one must take over from it. False if it stays.
     pub(super) fn unpark(&self) -> bool {
-        self.parking.swap(WORKING, Ordering::SeqCst) == LEAVING
+        self.parking.swap(WORKING, Ordering::SeqCst) == GONE
     }
 
-    /// Has the thread been asked to leave? Then it must: [`Signal::unpark`] counts on it.
+    /// Has the thread been asked to leave?
+    pub(super) fn is_asked(&self) -> bool {
+        self.parking.load(Ordering::SeqCst) == ASKED
+    }
+
+    /// Does the thread leave now, because nobody has taken the request back meanwhile? Then it
+    /// must: [`Signal::unpark`] counts on it.
     pub(super) fn leaves(&self) -> bool {
-        self.swap_parking(ASKED, LEAVING)
-    }
-
-    /// Has nobody taken the request back meanwhile?
-    pub(super) fn still_leaves(&self) -> bool {
-        self.parking.load(Ordering::SeqCst) == LEAVING
+        self.swap_parking(ASKED, GONE)
     }
 
     fn swap_parking(&self, from: u8, to: u8) -> bool {

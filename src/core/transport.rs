@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, NoProxy, Proxy, Response, Url};
 
@@ -14,6 +15,7 @@ use super::api_url::ApiUrl;
 use super::clock;
 use super::options::{Proxies, ProxyUrl};
 use super::reply::{Answer, Failure, Reply};
+use super::resolver::Resolver;
 use super::retry;
 
 /// Bytes of an answer that are read; the rest is left and the connection closed.
@@ -80,6 +82,7 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .tcp_nodelay(true)
+            .dns_resolver(Names::default())
             .pool_idle_timeout(POOL_IDLE);
         // The proxies were read with the options; reqwest would read the environment again, here.
         builder = builder.no_proxy();
@@ -135,6 +138,20 @@ impl Transport {
             .body(attempt.body.clone())
             .send()
             .await
+    }
+}
+
+/// Lends the connector our resolver.
+#[derive(Debug, Default, Clone)]
+struct Names(Arc<Resolver>);
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found = resolver.addresses(name.as_str()).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 

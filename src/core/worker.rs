@@ -83,8 +83,8 @@ impl Worker {
     pub(super) fn new() -> Result<Self, String> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // Name look-ups use this pool. Python warns when a process with threads forks, so its
-            // threads go as soon as the look-up is done.
+            // Used only for names that neither the hosts file nor DNS knows. Python warns when a
+            // process with threads forks, so its threads go as soon as the look-up is done.
             .max_blocking_threads(2)
             .thread_keep_alive(Duration::from_millis(1))
             .thread_name("sentrial-resolver")
@@ -122,12 +122,12 @@ impl Desk {
                 self.last_event = now;
             }
             let deadline = self.dispatch(process, now);
-            if process.signal.leaves() {
+            if process.signal.is_asked() {
                 // Not before a turn of I/O: a program that forks all the time must not keep
                 // delivery from ever getting on.
                 tokio::task::yield_now().await;
                 self.settle(process);
-                if process.signal.still_leaves() {
+                if process.signal.leaves() {
                     return;
                 }
             }

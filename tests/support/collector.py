@@ -97,6 +97,7 @@ class Collector:
         """Break all connections, stop the thread, free the port."""
         if self._thread.is_alive():
             self.refuse()
+            asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=10)
         if self._reserved is not None:
@@ -319,6 +320,15 @@ class Collector:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    async def _drain(self) -> None:
+        # A connection accepted just before becomes ours some rounds of the loop later.
+        while (others := asyncio.all_tasks() - {asyncio.current_task()}) or self._connections:
+            if others:
+                await asyncio.wait(others, timeout=1)
+            for connection in list(self._connections):
+                connection.reset()
+            await asyncio.sleep(0)
 
     def _in_loop(self, action: Callable[[], T]) -> T:
         async def act() -> T:

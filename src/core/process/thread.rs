@@ -161,16 +161,7 @@ impl Process {
             return;
         }
         self.signal.park();
-        let deadline = Instant::now() + PARK_PATIENCE;
-        while let Slot::Running(thread) = &*slot {
-            if thread.is_finished() {
-                slot.join();
-            } else if Instant::now() >= deadline {
-                return;
-            } else {
-                std::thread::sleep(Duration::from_micros(50));
-            }
-        }
+        wait_for_end(&mut slot, PARK_PATIENCE);
     }
 
     /// After a fork, in the parent: the thread goes on where it was.
@@ -178,24 +169,30 @@ impl Process {
         // First the lock: two threads may fork at once, and the thread that left must not be
         // taken for the one that the other of them has started meanwhile.
         let mut slot = lock(&self.worker);
-        if self.signal.unpark() {
-            // Perhaps only after park() had stopped waiting; it is on its way out. Not waited for
-            // without a bound: a thread that stays after all goes on as it is.
-            let deadline = Instant::now() + LEAVE_PATIENCE;
-            while let Slot::Running(thread) = &*slot {
-                if thread.is_finished() {
-                    slot.join();
-                } else if Instant::now() >= deadline {
-                    break;
-                } else {
-                    std::thread::sleep(Duration::from_micros(50));
-                }
-            }
+        if self.signal.unpark() && !wait_for_end(&mut slot, LEAVE_PATIENCE) {
+            // It left only after park() had stopped waiting and has not come to its end: the next
+            // event takes over from it, so that nobody waits here without a bound.
+            self.running.store(false, Ordering::Release);
         }
         if matches!(*slot, Slot::Parked(_)) {
             self.start(&mut slot);
         }
     }
+}
+
+/// Waits until the thread of the slot has ended and takes over from it; false if it takes longer.
+fn wait_for_end(slot: &mut Slot, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    while let Slot::Running(thread) = slot {
+        if thread.is_finished() {
+            slot.join();
+        } else if Instant::now() >= deadline {
+            return false;
+        } else {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+    true
 }
 
 /// A panic of the delivery thread becomes a log line: nothing is printed in the host's terminal.

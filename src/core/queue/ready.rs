@@ -24,8 +24,8 @@ const FAST: Duration = Duration::from_millis(10);
 pub(super) struct Ready {
     creations: BTreeMap<u64, u64>,
     others: BTreeMap<u64, u64>,
-    creating: usize,
-    last_creation: Option<Instant>,
+    /// Creations on their way, with the time at which each was sent.
+    creating: BTreeMap<u64, Instant>,
     /// How long the answer to a creation usually takes.
     usual: Duration,
 }
@@ -82,8 +82,8 @@ impl Ready {
     fn next_creation(&self) -> Option<Instant> {
         let fast = self.usual <= FAST;
         let head_start = if fast { FAST_HEAD_START } else { HEAD_START };
-        let last = self.last_creation.filter(|_| self.creating > 0);
-        last.map(|at| at + head_start)
+        let last = self.creating.values().max();
+        last.map(|at| *at + head_start)
     }
 
     /// When a creation that waits for its turn gets it without an answer.
@@ -108,18 +108,13 @@ impl Ready {
     pub(super) fn sent(&mut self, seq: u64, kind: Kind, now: Instant) {
         self.remove(seq);
         if kind == Kind::Create {
-            self.creating += 1;
-            self.last_creation = Some(now);
+            self.creating.insert(seq, now);
         }
     }
 
-    /// A request has come back.
-    pub(super) fn landed(&mut self, kind: Kind, now: Instant) {
-        if kind != Kind::Create {
-            return;
-        }
-        self.creating = self.creating.saturating_sub(1);
-        if let Some(at) = self.last_creation {
+    /// The request with this number has come back.
+    pub(super) fn landed(&mut self, seq: u64, now: Instant) {
+        if let Some(at) = self.creating.remove(&seq) {
             let took = now.saturating_duration_since(at);
             self.usual = (self.usual * 3 + took) / 4;
         }
@@ -151,7 +146,7 @@ mod tests {
         assert_eq!(ready.next(None, now), Some((3, 30)));
         let due = ready.deadline().unwrap();
         assert_eq!(ready.next(None, due), Some((2, 20)), "the server is slow");
-        ready.landed(Kind::Create, now);
+        ready.landed(1, now);
         assert_eq!(
             ready.next(None, now),
             Some((2, 20)),
@@ -168,9 +163,25 @@ mod tests {
         }
         ready.sent(1, Kind::Create, now);
         assert_eq!(ready.deadline(), Some(now + FAST_HEAD_START));
-        ready.landed(Kind::Create, now + Duration::from_millis(50));
+        ready.landed(1, now + Duration::from_millis(50));
         ready.sent(2, Kind::Create, now);
         assert_eq!(ready.deadline(), Some(now + HEAD_START));
+    }
+
+    #[test]
+    fn answers_that_arrive_close_together_do_not_make_a_slow_server_fast() {
+        let start = Instant::now();
+        let mut ready = Ready::default();
+        let latency = Duration::from_millis(50);
+        for seq in 1..=40_u64 {
+            ready.insert(seq, seq * 10, Kind::Create);
+            let now = start + HEAD_START * u32::try_from(seq).unwrap();
+            ready.sent(seq, Kind::Create, now);
+            if let Some(answered) = seq.checked_sub(25) {
+                ready.landed(answered, now);
+            }
+        }
+        assert!(ready.usual > FAST, "{:?} of {latency:?}", ready.usual);
     }
 
     #[test]
