@@ -24,6 +24,8 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// The body, cut at the answer limit.
     pub body: Bytes,
+    /// Is the body an HTML page?
+    pub page: bool,
 }
 
 /// Why there is no usable answer.
@@ -35,6 +37,8 @@ pub enum Failure {
     Timeout(String),
     /// A redirect that is not followed: another origin, a changed method, or a loop.
     Redirect(String),
+    /// A page instead of the API's answer: whatever sent it, it was not the API.
+    Page(String),
     /// This request cannot be sent to any server, for example because its address is too long.
     Unsendable(String),
     /// The HTTP client could not be built, or failed inside.
@@ -49,6 +53,7 @@ impl Failure {
             Self::Connection(text)
             | Self::Timeout(text)
             | Self::Redirect(text)
+            | Self::Page(text)
             | Self::Unsendable(text)
             | Self::Internal(text) => text,
         }

@@ -48,8 +48,8 @@ mod core_module {
     use super::context::Node;
     #[pymodule_export]
     use super::deferred::{
-        awaits_answers, deferred_client, make_current, start_create_session, start_flush, start_get_session,
-        start_naming, start_shutdown,
+        awaits_answers, deferred_client, make_current, start_create_session, start_flush,
+        start_get_session, start_naming, start_shutdown,
     };
     #[pymodule_export]
     use super::interaction::Interaction;
