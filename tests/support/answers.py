@@ -62,12 +62,14 @@ class Answer:
     @property
     def is_page(self) -> bool:
         """Whether it is an HTML page, which the API never sends for a success."""
-        return any("html" in value for value in self.headers.values())
+        body = self.body.encode() if isinstance(self.body, str) else self.body or b""
+        declared = any("html" in value for value in self.headers.values())
+        return declared and body.lstrip().startswith(b"<")
 
     @property
     def takes(self) -> bool:
         """Whether the server takes the request in."""
-        return self.keeps or (self.completes and self.status < 300 and not self.is_page)  # noqa: PLR2004
+        return self.keeps or (self.completes and self.status < 300 and not self.is_page)
 
     def wire(self, documented: bytes) -> bytes:
         """Bytes of the answer; ``documented`` is the body when none was given."""

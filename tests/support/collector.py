@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import re
 import socket
 import threading
@@ -30,7 +31,7 @@ from tests.support.connection import Connection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from typing_extensions import Self
 
@@ -75,6 +76,7 @@ class Collector:
         self._host = host
         self._kept: dict[str, tuple[int, bytes, str | None]] | None = {} if honours_keys else None
         self._cuts = 0
+        self._fault: Callable[[], Answer | None] = lambda: None
         self._lock = threading.Lock()
         self._requests: list[Request] = []
         self._scripts: list[_Script] = []
@@ -145,10 +147,18 @@ class Collector:
         with self._lock:
             self._scripts.append(_Script(method, path, [as_answer(answer)], forever=True))
 
+    def disturb(self, share: float, faults: Sequence[Answer | int], seed: int) -> None:
+        """Answer this share of the requests with one of these, by chance."""
+        chance = random.Random(seed)  # noqa: S311  the same faults every time
+        kinds = [as_answer(fault) for fault in faults]
+        with self._lock:
+            self._fault = lambda: chance.choice(kinds) if chance.random() < share else None
+
     def clear_scripts(self) -> None:
         """Answer as documented again."""
         with self._lock:
             self._scripts.clear()
+            self._fault = lambda: None
 
     def hold(self) -> None:
         """Close the gate: requests are read and recorded, their answers wait."""
@@ -397,6 +407,7 @@ class Collector:
             self._requests.append(request)
             taken = (script.take(request) for script in self._scripts)
             answer = next((answer for answer in taken if answer is not None), None)
+            answer = answer or self._fault()
         if answer is None or answer.takes:
             status, body = self._take_in(request)
             return answer or Answer(status), body
