@@ -27,7 +27,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+.PHONY: help demo test soak conformance bench fmt lint wheel clean test-all-pythons prerequisites \
 	check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -66,6 +66,10 @@ check-types: $(VENV)/.dev
 test-python: $(VENV)/.dev
 	@echo '==> pytest on the installed wheel'
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## a minute of random faults instead of the ten seconds of `make test` (SOAK_SECONDS=N: longer)
+	@echo '==> random faults'
+	SOAK_SECONDS=$${SOAK_SECONDS:-60} $(PY) -m pytest tests/delivery/test_outages_random.py $(PYTEST_ARGS)
 
 conformance: $(VENV)/.installed ## compare the traffic with the recordings in ORACLE, if they are there
 	@if [ -f '$(ORACLE)/compare.py' ]; then \
