@@ -27,7 +27,11 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help demo test soak conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+=======
+.PHONY: help demo test soak test-servers conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+>>>>>>> main
 	check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -67,9 +71,19 @@ test-python: $(VENV)/.dev
 	@echo '==> pytest on the installed wheel'
 	$(PY) -m pytest $(PYTEST_ARGS)
 
+<<<<<<< HEAD
 soak: $(VENV)/.dev ## a minute of random faults instead of the ten seconds of `make test` (SOAK_SECONDS=N: longer)
 	@echo '==> random faults'
 	SOAK_SECONDS=$${SOAK_SECONDS:-60} $(PY) -m pytest tests/delivery/test_outages_random.py $(PYTEST_ARGS)
+=======
+soak: $(VENV)/.dev ## the tests that take minutes: a thousand forks, long faults
+	@echo '==> soak tests'
+	$(PY) -m pytest -m soak -o timeout=900 $(PYTEST_ARGS)
+
+test-servers: $(VENV)/.dev ## also the application server that must be compiled: uWSGI
+	$(PIP) install -r requirements/servers.txt
+	$(PY) -m pytest tests/process/test_application_servers.py $(PYTEST_ARGS)
+>>>>>>> main
 
 conformance: $(VENV)/.installed ## compare the traffic with the recordings in ORACLE, if they are there
 	@if [ -f '$(ORACLE)/compare.py' ]; then \
