@@ -354,9 +354,81 @@ def loop(options: dict[str, Any]) -> dict[str, Any]:
     return asyncio.run(main())
 
 
+def _nothing(query: str, limit: int = 3) -> None:
+    """Be a tool that does nothing."""
+
+
+async def _nothing_later(query: str, limit: int = 3) -> None:
+    """Be the same as a coroutine function."""
+
+
+def _per_call(function: Callable[[str], Any], count: int) -> float:
+    start = _clock()
+    for _ in range(count):
+        function("words")
+    return (_clock() - start) / count / 1000
+
+
+async def _per_awaited_call(function: Callable[[str], Any], count: int) -> float:
+    start = _clock()
+    for _ in range(count):
+        await function("words")
+    return (_clock() - start) / count / 1000
+
+
+def decorated(options: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool that does nothing, with and without a session, beside the bare function."""
+    import asyncio
+
+    import sentrial
+
+    client = _client(options)
+    tool, tool_later = sentrial.tool(_nothing), sentrial.tool(_nothing_later)
+    blocks, block = options["blocks"], options["block"]
+    times: dict[str, list[float]] = {"bare": [], "outside": [], "inside": [], "inside_async": []}
+    for _ in range(blocks):
+        bare = _per_call(_nothing, block)
+        times["bare"].append(bare)
+        times["outside"].append(_per_call(tool, block) - bare)
+        with client.begin(user_id="user", event="bench"):
+            times["inside"].append(_per_call(tool, block) - bare)
+            bare = asyncio.run(_per_awaited_call(_nothing_later, block))
+            times["inside_async"].append(asyncio.run(_per_awaited_call(tool_later, block)) - bare)
+        client.flush(30)
+    stats = client.stats()
+    medians = {name: median(values) for name, values in times.items()}
+    return {**medians, "delivered": stats["delivered"], "accepted": stats["accepted"]}
+
+
+def priced(_options: dict[str, Any]) -> dict[str, Any]:
+    """Price a call, the first time and again."""
+    from sentrial import pricing
+
+    start = _clock()
+    pricing.cost("openai", "gpt-4o", input_tokens=1000, output_tokens=100)
+    first = (_clock() - start) / 1000
+    again = []
+    for _ in range(2000):
+        start = _clock()
+        pricing.cost("openai", "gpt-4o", input_tokens=1000, output_tokens=100)
+        again.append((_clock() - start) / 1000)
+    return {"first": first, "again": median(again)}
+
+
 _PROBES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     probe.__name__: probe
-    for probe in (calls, steady, deliver, published, bare, first_event, offer, loop)
+    for probe in (
+        calls,
+        steady,
+        deliver,
+        published,
+        bare,
+        first_event,
+        offer,
+        decorated,
+        priced,
+        loop,
+    )
 }
 
 

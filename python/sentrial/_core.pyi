@@ -4,7 +4,9 @@
 # to be accepted. At run time the tracking calls take any value.
 
 import os
+from collections.abc import Callable, Iterable
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -15,26 +17,34 @@ from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
 
 __all__ = [
+    "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
     "Interaction",
     "LocalServer",
+    "Mirrored",
     "NativeWait",
     "Pending",
+    "Redactor",
     "SentrialClient",
     "Wait",
     "Waits",
     "__version__",
+    "add_usage",
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
+    "attach",
     "awaits_answers",
     "before_fork",
     "clear_session_context",
     "context_client",
+    "context_variables",
+    "current_interaction",
     "current_session",
     "deferred_client",
     "flush_all",
+    "flush_mirror",
     "get_session_context",
     "is_immediate",
     "keys_create",
@@ -42,7 +52,11 @@ __all__ = [
     "keys_revoke",
     "known_cost",
     "make_current",
+    "open_session",
     "prepare",
+    "price_cost",
+    "price_lookup",
+    "price_register",
     "release",
     "sessions_get",
     "sessions_list",
@@ -56,6 +70,7 @@ __all__ = [
     "to_json",
 ]
 
+PRICES_VERSION: Final[str]
 __version__: Final[str]
 
 @disjoint_base
@@ -86,6 +101,10 @@ class SentrialClient:
         proxy: str | None = None,
         allow_http: bool | None = None,
         project_id: str | None = None,
+        redact_secrets: bool = True,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool = False,
+        before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> None: ...
     @property
     def api_url(self) -> str: ...
@@ -99,6 +118,8 @@ class SentrialClient:
     def langfuse(self) -> Any: ...
     @property
     def pii(self) -> PiiConfig | bool | None: ...
+    def redact(self, value: Any, kind: str = "event") -> Any: ...
+    def redaction_report(self) -> dict[str, Any]: ...
     @property
     def session(self) -> None: ...
     @property
@@ -119,7 +140,7 @@ class SentrialClient:
     ) -> str | None: ...
     def track_tool_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         tool_name: str,
         tool_input: Any,
         tool_output: Any,
@@ -136,7 +157,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_decision(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         reasoning: str,
         alternatives: list[str] | None = None,
         confidence: float | None = None,
@@ -150,7 +171,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_error(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         error_message: str,
         error_type: str | None = None,
         tool_name: str | None = None,
@@ -161,7 +182,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_llm_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         model: str,
         messages: Any = None,
         output: Any = None,
@@ -173,10 +194,15 @@ class SentrialClient:
         duration_ms: float | None = None,
         error: dict[str, Any] | str | BaseException | None = None,
         metadata: dict[str, Any] | None = None,
+        usage: Any = None,
+        output_fields: dict[str, Any] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        with_usage: bool = True,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         changes: dict[str, Any],
         reasoning: str | None = None,
         *,
@@ -185,10 +211,12 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]: ...
     # An EventType is a str.
-    def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]: ...
+    def track_event(
+        self, session_id: str | Interaction, event_type: str, **fields: Any
+    ) -> dict[str, Any]: ...
     def complete_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         success: bool = True,
         failure_reason: str | None = None,
         estimated_cost: float | None = None,
@@ -206,7 +234,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def close_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         duration_ms: int | None = None,
         success: bool | None = None,
         failure_reason: str | None = None,
@@ -214,8 +242,8 @@ class SentrialClient:
         status: str | None = None,
         summary: str | None = None,
     ) -> dict[str, Any]: ...
-    def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
-    def get_session(self, session_id: str) -> dict[str, Any] | None: ...
+    def update_session(self, session_id: str | Interaction, **fields: Any) -> dict[str, Any]: ...
+    def get_session(self, session_id: str | Interaction) -> dict[str, Any] | None: ...
     def begin(
         self,
         user_id: str,
@@ -225,7 +253,7 @@ class SentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         *,
-        parent_session_id: str | Interaction | None = None,
+        parent_session_id: str | Interaction | CurrentSession | None = None,
     ) -> Interaction: ...
     def flush(self, timeout: float = 30.0) -> None: ...
     def shutdown(self) -> None: ...
@@ -350,6 +378,21 @@ class CurrentSession:
         *,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+    def track_llm_call(
+        self,
+        model: str,
+        messages: Any = None,
+        output: Any = None,
+        *,
+        provider: str | None = None,
+        usage: Any = None,
+        estimated_cost: float | None = None,
+        duration_ms: float | None = None,
+        error: dict[str, Any] | str | BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+        output_fields: dict[str, Any] | None = None,
+        with_usage: bool = True,
+    ) -> None: ...
     def track_error(
         self,
         error_message: str,
@@ -357,8 +400,25 @@ class CurrentSession:
         tool_name: str | None = None,
         stack_trace: str | None = None,
         *,
+        tool_input: Any = None,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+
+@final
+class Mirrored:
+    @property
+    def kind(self) -> Literal["create", "event", "complete", "update"]: ...
+    @property
+    def session_key(self) -> int: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def is_lost(self) -> bool: ...
+    @property
+    def knows_rules(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    def body(self) -> bytes: ...
 
 @final
 class Pending:
@@ -390,7 +450,36 @@ class NativeWait:
 @final
 class ContextNode: ...
 
+@final
+class Redactor:
+    def __new__(
+        cls,
+        pii: Any = None,
+        *,
+        redact_secrets: bool | None = None,
+        deny_fields: Iterable[str] | None = None,
+        keep_media: bool | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def lenient(config: Any) -> Redactor: ...
+    def value(self, value: Any) -> Any: ...
+    def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
+
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def open_session(
+    client: SentrialClient,
+    name: str,
+    *,
+    agent_name: str | None = None,
+    user_id: Any = None,
+    parent_session_id: str | Interaction | None = None,
+    convo_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Interaction: ...
+def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
+def current_interaction() -> Interaction | None: ...
+def make_current(interaction: Interaction) -> None: ...
+def attach(session_id: str, client: SentrialClient) -> None: ...
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
 def set_session_context(
@@ -404,10 +493,18 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-def at_exit() -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
+def at_exit(elapsed: float = 0.0) -> None: ...
+def price_cost(
+    provider: str | None,
+    model: str,
+    counts: tuple[int, int, int, int, int, int, int],
+    at: int | None,
+    context: dict[str, str] | None,
 ) -> float | None: ...
+def price_lookup(
+    provider: str | None, model: str, at: int | None, context: dict[str, str] | None
+) -> tuple[str, str, dict[str, float]] | None: ...
+def price_register(provider: str | None, model: str, rates: dict[str, str]) -> None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
 
 class _Key(TypedDict):
@@ -459,7 +556,15 @@ def start_create_session(
 ) -> Wait | None: ...
 def start_get_session(client: SentrialClient, session_id: str) -> Wait | None: ...
 def start_flush(client: SentrialClient, timeout: float | None) -> Wait | None: ...
+def flush_mirror(client: SentrialClient, timeout: float) -> None: ...
 def start_shutdown(client: SentrialClient) -> Wait | None: ...
-def make_current(interaction: Interaction) -> None: ...
 def start_naming(interaction: Interaction) -> Wait: ...
+def add_usage(
+    client: SentrialClient,
+    session_id: str,
+    *,
+    prompt_tokens: float | None = None,
+    completion_tokens: float | None = None,
+    cost: float | None = None,
+) -> None: ...
 def is_immediate(client: SentrialClient) -> bool: ...

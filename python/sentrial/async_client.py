@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sentrial._core import Interaction
+    from sentrial._core import Interaction, Wait
     from sentrial.batcher import BatcherConfig
     from sentrial.redact import PiiConfig
 
@@ -121,6 +121,14 @@ class AsyncSentrialClient(AsyncEvents):
     def stats(self) -> dict[str, Any]:
         """Return the counters of this client; see `SentrialClient.stats`."""
         return self._client.stats()
+
+    def redact(self, value: Any, kind: str = "event") -> Any:
+        """Return what would leave the process; see `SentrialClient.redact`."""
+        return self._client.redact(value, kind)
+
+    def redaction_report(self) -> dict[str, Any]:
+        """Return what has been redacted; see `SentrialClient.redaction_report`."""
+        return self._client.redaction_report()
 
     calculate_openai_cost = staticmethod(SentrialClient.calculate_openai_cost)
     calculate_anthropic_cost = staticmethod(SentrialClient.calculate_anthropic_cost)
@@ -277,11 +285,23 @@ class AsyncSentrialClient(AsyncEvents):
             SentrialError: The first failure since the last flush, if the client is loud and
                 batches.
         """
-        await _loop.result(_core.start_flush(self._client, timeout))
+        await self._wait_out(_core.start_flush(self._client, timeout))
 
     async def shutdown(self) -> None:
         """Deliver what is queued; see `SentrialClient.shutdown`."""
-        await _loop.result(_core.start_shutdown(self._client))
+        await self._wait_out(_core.start_shutdown(self._client))
+
+    async def _wait_out(self, wait: Wait | None) -> None:
+        """Wait for a flush, and then for Langfuse if the client writes there too."""
+        try:
+            await _loop.result(wait)
+        finally:
+            left = None if wait is None else wait.remaining()
+            if left and self.langfuse is not None:
+                # Its flush blocks, so it must not run in the loop.
+                import asyncio
+
+                await asyncio.to_thread(_core.flush_mirror, self._client, left)
 
     async def close(self) -> None:
         """Do the same as `shutdown`; a later call starts delivery again."""

@@ -8,6 +8,7 @@ from sentrial._core import Interaction, SentrialClient
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from sentrial.batcher import BatcherConfig
@@ -85,6 +86,10 @@ def configure(
     proxy: str | None = None,
     allow_http: bool | None = None,
     project_id: str | None = None,
+    redact_secrets: bool = True,
+    deny_fields: Iterable[str] | None = None,
+    keep_media: bool = False,
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
 ) -> None:
     """Replace the default client; returns at once.
 
@@ -117,6 +122,10 @@ def configure(
         proxy=proxy,
         allow_http=allow_http,
         project_id=project_id,
+        redact_secrets=redact_secrets,
+        deny_fields=deny_fields,
+        keep_media=keep_media,
+        before_send=before_send,
     )
     old = _default
     _default = _configured = new

@@ -1,27 +1,39 @@
 //! One client of the API: its settings, its key, and its queue in this process.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
+use super::clock;
 use super::error::{DeliveryError, DropReason};
 use super::exit;
 use super::health::State;
+use super::lookup::{self, Lookup, Question, Verdict};
 use super::notices::{Level, Notice};
 use super::options::{BatchOptions, Options};
+use super::policy::{Policy, Redaction, Version};
 use super::process::Process;
 use super::queue::{Limits, Queue};
 use super::receipt::Receipt;
+use super::redact::{self, Report, Shape};
+use super::reply::Reply;
 use super::request::{Body, Kind, Patience, Request};
 use super::session::Session;
+use super::settle::Moment;
 use super::stats::Counters;
 use super::sync::lock;
 use super::transport::{Attempt, Config};
+
+/// How long the server may take to hand out the organisation's rules.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Kept free in an event for the id of its session.
+const ID_ROOM: usize = 128;
 
 /// How calls and delivery relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +59,8 @@ pub struct Settings {
     pub loud: bool,
     /// Log every request (`SENTRIAL_DEBUG`).
     pub debug: bool,
+    /// What is redacted.
+    pub redaction: Redaction,
 }
 
 impl Settings {
@@ -85,6 +99,7 @@ impl Settings {
 pub struct Client {
     settings: Arc<Settings>,
     key: Arc<ArcSwapOption<ApiKey>>,
+    policy: Arc<Policy>,
     state: ArcSwap<ClientState>,
 }
 
@@ -94,6 +109,9 @@ pub struct ClientState {
     process: Arc<Process>,
     settings: Arc<Settings>,
     key: Arc<ArcSwapOption<ApiKey>>,
+    policy: Arc<Policy>,
+    lookup: Mutex<Lookup>,
+    report: Mutex<Report>,
     queue: Mutex<Queue>,
     registered: AtomicBool,
     fork_reported: AtomicBool,
@@ -113,10 +131,17 @@ impl Client {
     ) -> Self {
         let settings = Arc::new(settings);
         let key = Arc::new(ArcSwapOption::from_pointee(key));
-        let state = ClientState::new(process, Arc::clone(&settings), Arc::clone(&key));
+        let policy = Arc::new(Policy::new(&settings.redaction));
+        let state = ClientState::new(
+            process,
+            Arc::clone(&settings),
+            Arc::clone(&key),
+            Arc::clone(&policy),
+        );
         Self {
             settings,
             key,
+            policy,
             state: ArcSwap::from_pointee(state),
         }
     }
@@ -143,8 +168,16 @@ impl Client {
     pub fn set_key(&self, key: Option<ApiKey>) {
         self.key.store(key.map(Arc::new));
         let state = self.state();
+        self.policy.forget();
+        *lock(&state.lookup) = first_lookup(&self.policy);
         state.queue().rekeyed(Instant::now(), self.may_send());
         state.process.signal.ring();
+    }
+
+    /// Which rules it redacts with.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The state in this process. After a fork the inherited one is leaked, never touched: its
@@ -159,6 +192,7 @@ impl Client {
             Process::current(),
             Arc::clone(&self.settings),
             Arc::clone(&self.key),
+            Arc::clone(&self.policy),
         ));
         let previous = self.state.compare_and_swap(&seen, Arc::clone(&fresh));
         if Arc::ptr_eq(&previous, &seen) {
@@ -256,16 +290,130 @@ impl ClientState {
         process: Arc<Process>,
         settings: Arc<Settings>,
         key: Arc<ArcSwapOption<ApiKey>>,
+        policy: Arc<Policy>,
     ) -> Self {
         let queue = Mutex::new(Queue::new(settings.limits()));
+        let lookup = Mutex::new(first_lookup(&policy));
         Self {
             process,
             settings,
             key,
+            policy,
+            lookup,
+            report: Mutex::default(),
             queue,
             registered: AtomicBool::new(false),
             fork_reported: AtomicBool::new(false),
         }
+    }
+
+    /// Gives the body the final form in which it may leave memory: redacted, and within
+    /// `max_event_bytes`. Done once for each version of the rules. If it fails the body is withheld.
+    pub fn seal(&self, request: &mut Request) {
+        let rules = self.policy.current();
+        if request.sealed == Some(rules.number) {
+            return;
+        }
+        let mut report = Report::default();
+        request
+            .body
+            .rewrite(|json, shape| self.sealed(&rules, json, shape, &mut report));
+        request.sealed = Some(rules.number);
+        if !report.is_empty() {
+            self.note(&report);
+        }
+    }
+
+    fn sealed(
+        &self,
+        rules: &Version,
+        json: &[u8],
+        shape: Shape,
+        report: &mut Report,
+    ) -> Option<Vec<u8>> {
+        let room = if shape == Shape::Tail { ID_ROOM } else { 0 };
+        let max = self.settings.options.max_event_bytes.saturating_sub(room);
+        let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, report));
+        std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
+    }
+
+    /// The body of a request as it may leave for somewhere else, where it is recorded as well: the
+    /// same rules apply. What they do is in the report once, with the request itself.
+    #[must_use]
+    pub fn sealed_copy(&self, json: &[u8]) -> Option<Vec<u8>> {
+        let rules = self.policy.current();
+        self.sealed(&rules, json, Shape::Body, &mut Report::default())
+    }
+
+    /// Are the rules known that bodies are redacted with? Before that nothing may leave.
+    #[must_use]
+    pub fn knows_rules(&self) -> bool {
+        !self.policy.must_ask()
+    }
+
+    /// Adds to what has been redacted for this client.
+    pub fn note(&self, report: &Report) {
+        lock(&self.report).add(report);
+    }
+
+    /// What has been redacted for this client in this process.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        lock(&self.report).clone()
+    }
+
+    pub(super) fn lookup(&self) -> Lookup {
+        *lock(&self.lookup)
+    }
+
+    /// The question to ask the server now, if there is one and it may be asked.
+    pub(super) fn ask(&self, now: Instant) -> Option<(Question, Attempt)> {
+        let mut lookup = lock(&self.lookup);
+        let mut queue = self.queue();
+        if *lookup != Lookup::Wanted || !queue.take_lookup(now) {
+            return None;
+        }
+        *lookup = Lookup::Asked;
+        let key = self.key().as_deref().cloned();
+        let question = Question {
+            epoch: queue.key_epoch,
+            key: key.clone(),
+        };
+        let attempt = Attempt {
+            url: Arc::clone(&self.settings.url),
+            key,
+            method: "GET",
+            path: lookup::PATH.to_owned(),
+            body: Bytes::new(),
+            idempotency_key: String::new(),
+            made_at: SystemTime::now(),
+            timeout: self.settings.options.timeout.min(LOOKUP_TIMEOUT),
+        };
+        Some((question, attempt))
+    }
+
+    /// The server has answered the question, or not.
+    pub(super) fn answered(&self, question: &Question, reply: &Reply) {
+        let at = Moment {
+            now: Instant::now(),
+            jitter: clock::jitter(),
+            key: question.key.as_ref(),
+        };
+        let mut lookup = lock(&self.lookup);
+        let verdict = self.queue().looked_up(reply, question.epoch, at);
+        *lookup = match verdict {
+            Verdict::Known(settings) => {
+                for problem in self.policy.learn(settings) {
+                    let text = format!("the organisation's PII settings: {problem}");
+                    let notice = self.sign(&Notice::new(Level::Warning, text));
+                    self.process.notices.park(notice);
+                }
+                Lookup::Settled
+            }
+            Verdict::Again => Lookup::Wanted,
+            Verdict::Denied => Lookup::Denied,
+            Verdict::Stale => return,
+        };
     }
 
     /// The process this state belongs to.
@@ -392,7 +540,9 @@ impl ClientState {
         }
     }
 
+    /// One attempt at a request, whose body is sealed: nothing leaves by another way.
     pub(super) fn attempt(&self, request: &mut Request, idempotency_key: String) -> Attempt {
+        self.seal(request);
         Attempt {
             url: Arc::clone(&self.settings.url),
             key: self.key().as_deref().cloned(),
@@ -411,5 +561,13 @@ impl ClientState {
             notice.level,
             format!("{}: {}", self.settings.url.as_str(), notice.text),
         )
+    }
+}
+
+fn first_lookup(policy: &Policy) -> Lookup {
+    if policy.must_ask() {
+        Lookup::Wanted
+    } else {
+        Lookup::Settled
     }
 }

@@ -72,11 +72,13 @@ pub enum DropReason {
     Exit,
     /// The request outlived the age cap of the queue or of the spool.
     TooOld,
+    /// The program's `before_send` gave None for it, or raised.
+    BeforeSend,
 }
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`].
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::QueueFull,
         Self::GaveUp,
         Self::SessionRejected,
@@ -94,6 +96,7 @@ impl DropReason {
         Self::Rejected5xx,
         Self::Exit,
         Self::TooOld,
+        Self::BeforeSend,
     ];
 
     /// The number of reasons: the length of an array of counters.
@@ -126,6 +129,7 @@ impl DropReason {
             Self::Rejected5xx => "rejected_5xx",
             Self::Exit => "exit",
             Self::TooOld => "too_old",
+            Self::BeforeSend => "before_send",
         }
     }
 

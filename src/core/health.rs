@@ -293,6 +293,22 @@ impl Health {
         })
     }
 
+    /// 403 where nothing may be sent without an answer: over until there is another key.
+    pub fn denied(&mut self, now: Instant, message: &str, totals: Totals) -> Option<Notice> {
+        self.enter(State::Paused, now, totals);
+        self.next_probe = None;
+        self.announced = false;
+        self.announce(true, || {
+            Notice::new(
+                Level::Error,
+                format!(
+                    "delivery stopped: {message}; {} requests are kept and nothing is sent; use a key that may read the PII settings, or pass pii=PiiConfig(enabled=True)",
+                    totals.pending
+                ),
+            )
+        })
+    }
+
     /// The key was replaced, or the process is about to end: try at once.
     pub fn retry_now(&mut self, now: Instant) {
         if self.state != State::Up {

@@ -202,8 +202,7 @@ impl Queue {
 
     /// Takes the next request to send, or nothing if none may be sent at `now`.
     pub fn take(&mut self, now: Instant) -> Option<Request> {
-        self.wake_delayed(now);
-        self.wake_dependants(now);
+        self.refresh(now);
         let probe = match self.gate(now) {
             Gate::Closed => return None,
             Gate::Probe => true,
@@ -227,14 +226,28 @@ impl Queue {
         Some(request)
     }
 
-    fn gate(&self, now: Instant) -> Gate {
-        if self.locked || self.in_flight >= self.limits.max_in_flight {
+    /// What time and other sessions have changed.
+    pub(super) fn refresh(&mut self, now: Instant) {
+        self.wake_delayed(now);
+        self.wake_dependants(now);
+    }
+
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.ready.next(None, now).is_some()
+    }
+
+    pub(super) fn gate(&self, now: Instant) -> Gate {
+        if !self.has_room() {
             Gate::Closed
         } else if self.limits.immediate {
             Gate::Open
         } else {
             self.health.gate(now)
         }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.locked && self.in_flight < self.limits.max_in_flight
     }
 
     fn wake_delayed(&mut self, now: Instant) {
@@ -265,7 +278,7 @@ impl Queue {
     pub fn next_deadline(&self) -> Option<Instant> {
         let delayed = self.delayed.first().map(|(at, _)| *at);
         // Above the limit, or without a gate, only an answer makes room: time changes nothing.
-        let room = !self.locked && self.in_flight < self.limits.max_in_flight;
+        let room = self.has_room();
         let gated = !self.limits.immediate && room;
         let probe = if gated && !self.ready.is_empty() {
             let held = self.ready.held_until();

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::receipt::Receipt;
+use super::redact::Shape;
 use super::session::Session;
 
 /// Everything but RFC 3986 "unreserved" characters is escaped in an id put into a path.
@@ -94,6 +95,24 @@ impl Body {
         }
     }
 
+    /// Puts other bytes in the place of those that hold what the caller recorded. The id of the
+    /// session is not among them.
+    pub(super) fn rewrite(&mut self, new: impl FnOnce(&[u8], Shape) -> Option<Vec<u8>>) {
+        match self {
+            Self::Ready(bytes) if bytes.is_empty() => {}
+            Self::Ready(bytes) => {
+                if let Some(new) = new(bytes, Shape::Body) {
+                    *bytes = Bytes::from(new);
+                }
+            }
+            Self::Led { tail, .. } => {
+                if let Some(new) = new(tail, Shape::Tail) {
+                    *tail = new;
+                }
+            }
+        }
+    }
+
     /// The session whose id is needed before the body can be sent, if it may still arrive.
     pub(super) fn waits_for(&self) -> Option<&Arc<Session>> {
         match self {
@@ -155,6 +174,8 @@ pub struct Request {
     pub(super) lane: u64,
     /// What it counts against the byte bound; its body may change when the id is spliced in.
     pub(super) charged: usize,
+    /// The version of the rules with which the body was given its final form.
+    pub(super) sealed: Option<u64>,
     /// Has it been on the wire before?
     pub(super) sent: bool,
     /// Attempts that failed, for whatever reason.
@@ -191,6 +212,7 @@ impl Request {
             seq: 0,
             lane: 0,
             charged: 0,
+            sealed: None,
             sent: false,
             attempts: 0,
             faults: 0,

@@ -111,7 +111,7 @@ impl Session {
         CHANGES.fetch_add(1, Ordering::Release);
     }
 
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
         CHANGES.fetch_add(1, Ordering::Release);
     }

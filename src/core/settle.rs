@@ -29,7 +29,7 @@ pub struct Moment<'a> {
 }
 
 impl Moment<'_> {
-    fn error(&self, answer: &Answer) -> ApiError {
+    pub(super) fn error(&self, answer: &Answer) -> ApiError {
         let request_id = answer.request_id.as_deref();
         ApiError::from_response(
             answer.status,
@@ -40,7 +40,7 @@ impl Moment<'_> {
         )
     }
 
-    fn wait(&self, retry_after: Option<Duration>) -> Wait {
+    pub(super) fn wait(&self, retry_after: Option<Duration>) -> Wait {
         Wait {
             retry_after,
             jitter: self.jitter,
@@ -48,12 +48,12 @@ impl Moment<'_> {
     }
 
     /// A text that was made from what the server sent, without the key.
-    fn scrubbed(&self, text: &str) -> String {
+    pub(super) fn scrubbed(&self, text: &str) -> String {
         self.key
             .map_or_else(|| text.to_owned(), |key| key.scrub(text))
     }
 
-    fn masked_key(&self) -> String {
+    pub(super) fn masked_key(&self) -> String {
         self.key.map_or_else(|| "none".to_owned(), ApiKey::masked)
     }
 }

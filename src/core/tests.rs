@@ -15,6 +15,7 @@ use super::api_url::ApiUrl;
 use super::client::{Client, Mode, Settings};
 use super::notices::Notice;
 use super::options::Options;
+use super::policy::Redaction;
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
 use super::request::{Body, Kind};
@@ -38,6 +39,7 @@ fn settings(url: &str) -> Settings {
         batch: None,
         loud: false,
         debug: false,
+        redaction: Redaction::default(),
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Attempt {
     pub path: String,
     /// JSON body.
     pub body: Bytes,
-    /// The same over all attempts of one logical request.
+    /// The same over all attempts of one logical request; empty for a question that is none.
     pub idempotency_key: String,
     /// When the caller made the request.
     pub made_at: SystemTime,
@@ -157,14 +157,18 @@ impl Resolve for Names {
 
 fn headers(attempt: &Attempt) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    if !attempt.body.is_empty() {
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+    }
     if let Some(key) = &attempt.key
         && let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", key.expose()))
     {
         value.set_sensitive(true);
         headers.insert("authorization", value);
     }
-    if let Ok(value) = HeaderValue::try_from(attempt.idempotency_key.as_str()) {
+    if !attempt.idempotency_key.is_empty()
+        && let Ok(value) = HeaderValue::try_from(attempt.idempotency_key.as_str())
+    {
         headers.insert("idempotency-key", value);
     }
     if let Ok(value) = HeaderValue::try_from(clock::rfc3339(attempt.made_at)) {

@@ -16,13 +16,14 @@ use super::client::ClientState;
 use super::clock;
 use super::error::{DeliveryError, DropReason};
 use super::health::State;
+use super::lookup::{Lookup, Question};
 use super::notices::{Level, Notice};
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
 use super::reply::{Failure, Reply};
 use super::request::Request;
 use super::settle::Moment;
-use super::transport::{Config, Transport};
+use super::transport::{Attempt, Config, Transport};
 
 /// How often the thread looks by itself while events keep coming.
 const TICK: Duration = Duration::from_millis(1);
@@ -42,8 +43,8 @@ pub(super) struct Worker {
 
 #[derive(Debug)]
 struct Desk {
-    answers: UnboundedReceiver<Landed>,
-    sender: UnboundedSender<Landed>,
+    answers: UnboundedReceiver<Arrival>,
+    sender: UnboundedSender<Arrival>,
     transports: HashMap<Config, Transport>,
     /// The clients of one round; kept for its memory.
     round: Vec<Arc<ClientState>>,
@@ -64,6 +65,29 @@ impl Drop for Flight {
             self.client.queue().returned(request, Instant::now());
         }
     }
+}
+
+/// The question for the organisation's rules. If the thread dies it is asked again.
+#[derive(Debug)]
+struct Asking {
+    client: Arc<ClientState>,
+    question: Option<Question>,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(question) = self.question.take() {
+            let lost = Reply::Failed(Failure::Internal("the question was lost".to_owned()));
+            self.client.answered(&question, &lost);
+        }
+    }
+}
+
+/// What comes back.
+#[derive(Debug)]
+enum Arrival {
+    Landed(Landed),
+    Rules(Asking, Reply),
 }
 
 /// An attempt that ended.
@@ -157,9 +181,9 @@ impl Desk {
         };
         tokio::select! {
             biased;
-            landed = self.answers.recv() => {
-                if let Some(landed) = landed {
-                    settle_one(process, landed);
+            arrival = self.answers.recv() => {
+                if let Some(arrival) = arrival {
+                    arrive(process, arrival);
                     process.announce();
                 }
             }
@@ -172,10 +196,10 @@ impl Desk {
     fn settle(&mut self, process: &Process) {
         let mut any = false;
         for _ in 0..BATCH {
-            let Ok(landed) = self.answers.try_recv() else {
+            let Ok(arrival) = self.answers.try_recv() else {
                 break;
             };
-            settle_one(process, landed);
+            arrive(process, arrival);
             any = true;
         }
         if any {
@@ -197,13 +221,9 @@ impl Desk {
             if orphan {
                 client.queue().release(now);
             }
-            self.dispatch_client(process, &client, now);
-            let queue = client.queue();
-            deadline = [deadline, queue.next_deadline()]
-                .into_iter()
-                .flatten()
-                .min();
-            orphans |= orphan && queue.is_drained();
+            let next = self.dispatch_client(process, &client, now);
+            deadline = [deadline, next].into_iter().flatten().min();
+            orphans |= orphan && client.queue().is_drained();
         }
         self.round = round;
         if orphans {
@@ -212,7 +232,12 @@ impl Desk {
         deadline
     }
 
-    fn dispatch_client(&mut self, process: &Process, client: &Arc<ClientState>, now: Instant) {
+    fn dispatch_client(
+        &mut self,
+        process: &Process,
+        client: &Arc<ClientState>,
+        now: Instant,
+    ) -> Option<Instant> {
         let queue = client.queue();
         let soon = !queue.is_drained() && queue.health().state() == State::Up;
         drop(queue);
@@ -222,7 +247,13 @@ impl Desk {
             // try again, not every look.
             let _ = self.transport(client);
         }
-        loop {
+        let open = client.lookup() == Lookup::Settled;
+        // Without the organisation's rules nothing leaves; they are asked for when something would.
+        let held = !open && client.queue().has_ready(now);
+        if held && let Some((question, attempt)) = client.ask(now) {
+            self.inquire(client, question, attempt);
+        }
+        while open {
             let Some(request) = client.queue().take(now) else {
                 break;
             };
@@ -234,10 +265,32 @@ impl Desk {
                 },
             );
         }
-        let notices = client.queue().take_notices();
+        let mut queue = client.queue();
+        let next = match client_wait(held, client.lookup()) {
+            Wait::Time => queue.next_deadline(),
+            Wait::Health => queue.next_lookup(),
+            Wait::Answer => None,
+        };
+        let notices = queue.take_notices();
+        drop(queue);
         for notice in notices {
             process.notices.park(client.sign(&notice));
         }
+        next
+    }
+
+    fn inquire(&mut self, client: &Arc<ClientState>, question: Question, attempt: Attempt) {
+        let transport = self.transport(client);
+        let sender = self.sender.clone();
+        let asking = Asking {
+            client: Arc::clone(client),
+            question: Some(question),
+        };
+        tokio::spawn(async move {
+            let reply = exchange(transport, attempt).await;
+            // Fails only when the desk is gone; then the question is lost and asked again.
+            let _ = sender.send(Arrival::Rules(asking, reply));
+        });
     }
 
     fn launch(&mut self, process: &Process, mut flight: Flight) {
@@ -251,23 +304,15 @@ impl Desk {
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let started = Instant::now();
-            let reply = match transport {
-                Ok(transport) => AssertUnwindSafe(transport.send(attempt))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| {
-                        Reply::Failed(Failure::Internal("internal error".to_owned()))
-                    }),
-                Err(why) => Reply::Failed(Failure::Internal(why)),
-            };
+            let reply = exchange(transport, attempt).await;
             let took = started.elapsed();
             // Fails only when the desk is gone; then the flight goes back by itself.
-            let _ = sender.send(Landed {
+            let _ = sender.send(Arrival::Landed(Landed {
                 flight,
                 reply,
                 key,
                 took,
-            });
+            }));
         });
     }
 
@@ -283,6 +328,46 @@ impl Desk {
         }
         self.transports.insert(config, transport.clone());
         Ok(transport)
+    }
+}
+
+async fn exchange(transport: Result<Transport, String>, attempt: Attempt) -> Reply {
+    match transport {
+        Ok(transport) => AssertUnwindSafe(transport.send(attempt))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Reply::Failed(Failure::Internal("internal error".to_owned()))),
+        Err(why) => Reply::Failed(Failure::Internal(why)),
+    }
+}
+
+/// What a client can next be served upon, without an event.
+enum Wait {
+    Time,
+    Health,
+    Answer,
+}
+
+fn client_wait(held: bool, lookup: Lookup) -> Wait {
+    match lookup {
+        Lookup::Wanted if held => Wait::Health,
+        Lookup::Asked | Lookup::Denied if held => Wait::Answer,
+        _ => Wait::Time,
+    }
+}
+
+fn arrive(process: &Process, arrival: Arrival) {
+    match arrival {
+        Arrival::Landed(landed) => settle_one(process, landed),
+        Arrival::Rules(mut asking, reply) => {
+            if let Some(question) = asking.question.take() {
+                asking.client.answered(&question, &reply);
+                let notices = asking.client.queue().take_notices();
+                for notice in notices {
+                    process.notices.park(asking.client.sign(&notice));
+                }
+            }
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 
 use super::awaited::{self, Answer, Flush, Naming};
 use super::client::{SentrialClient, parent_of};
-use super::context;
 use super::interaction::Interaction;
 use super::loops::Wait;
 use super::sessions::NewSession;
@@ -88,17 +87,14 @@ pub(crate) fn start_shutdown(client: &Bound<'_, SentrialClient>) -> Option<Wait>
     (!inner.is_off()).then(|| Wait::of(Flush::begin_last(inner)))
 }
 
-/// Makes an interaction that has begun elsewhere current in this context, unless it is or there is
-/// nothing to it.
+/// Has the mirror of a client, if it has one, send what it holds; blocks for at most `timeout`
+/// seconds.
 #[pyfunction]
-pub(crate) fn make_current(py: Python<'_>, interaction: &Bound<'_, Interaction>) -> PyResult<()> {
-    let interaction = interaction.get();
-    let record = &interaction.record;
-    let current = context::current(py).and_then(|current| current.record);
-    if !record.is_live() || current.is_some_and(|current| Arc::ptr_eq(&current, record)) {
-        return Ok(());
+pub(crate) fn flush_mirror(client: &Bound<'_, SentrialClient>, timeout: f64) -> PyResult<()> {
+    match client.get().inner().mirror.get() {
+        Some(mirror) => mirror.flush(client.py(), awaited::timeout(Some(timeout))),
+        None => Ok(()),
     }
-    context::enter(interaction.client(py).bind(py), record)
 }
 
 /// Begins to read `Interaction.session_id`.

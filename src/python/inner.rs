@@ -1,7 +1,7 @@
 //! What every call of a client goes through: one path from a written body to the caller's result.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -14,14 +14,16 @@ use crate::core::request::{Body, Kind};
 use crate::core::session::Session;
 
 use super::awaited::{Answer, Naming};
+use super::before_send::BeforeSend;
+use super::mirror::Mirror;
 use super::payload::Payload;
 use super::record::{Registry, SessionRecord};
 use super::wait::block_on;
-use super::{errors, log, pending};
+use super::{errors, log, pending, redaction};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// Longest id of a session, in bytes; an address with a longer one is refused everywhere.
-const MAX_ID: usize = 1024;
+pub(crate) const MAX_ID: usize = 1024;
 /// Largest buffer that is reserved in advance because the previous body was that large.
 const MAX_HINT: usize = 64 * 1024;
 
@@ -43,26 +45,33 @@ pub(crate) struct Inner {
     pub(crate) fail_silently: bool,
     /// Switched off for good: every call is a no-op.
     disabled: bool,
-    /// Free content is withheld.
-    pub(crate) withhold: bool,
+    before_send: Option<BeforeSend>,
     /// Where it is called.
     pub(crate) caller: Caller,
     pub(crate) registry: Registry,
+    /// Where its requests are recorded a second time.
+    pub(crate) mirror: OnceLock<Mirror>,
     hint: AtomicUsize,
     complained: AtomicBool,
     odd_confidence: AtomicBool,
 }
 
 impl Inner {
-    pub(crate) fn new(core: Client, fail_silently: bool, disabled: bool, withhold: bool) -> Self {
+    pub(crate) fn new(
+        core: Client,
+        fail_silently: bool,
+        disabled: bool,
+        before_send: Option<BeforeSend>,
+    ) -> Self {
         Self {
             core,
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             fail_silently,
             disabled,
-            withhold,
+            before_send,
             caller: Caller::Thread,
             registry: Registry::new(),
+            mirror: OnceLock::new(),
             hint: AtomicUsize::new(512),
             complained: AtomicBool::new(false),
             odd_confidence: AtomicBool::new(false),
@@ -85,11 +94,13 @@ impl Inner {
     /// An empty body, sized like the last one.
     pub(crate) fn payload(&self) -> Payload {
         let capacity = self.hint.load(Ordering::Relaxed);
-        Payload::new(
-            capacity,
-            self.core.settings().options.max_event_bytes,
-            self.withhold,
-        )
+        Payload::new(capacity, self.max_written())
+    }
+
+    /// Bytes of a body as it is written; sealing cuts it to `max_event_bytes`.
+    fn max_written(&self) -> usize {
+        let max = self.core.settings().options.max_event_bytes;
+        max.saturating_mul(redaction::WRITTEN)
     }
 
     /// Remembers the size of a body for the next one, and gives back what was reserved too much.
@@ -134,9 +145,34 @@ impl Inner {
     }
 
     /// Queues the creation of a session; the answer can be waited for.
-    pub(crate) fn create(&self, session: &Arc<Session>, body: Body) -> Option<Arc<Receipt>> {
-        self.core
-            .submit(Kind::Create, Arc::clone(session), body, true)
+    pub(crate) fn create(
+        &self,
+        py: Python<'_>,
+        session: &Arc<Session>,
+        body: Body,
+    ) -> PyResult<Option<Arc<Receipt>>> {
+        let Some(body) = self.looked_at(py, body)? else {
+            session.kill();
+            return Ok(None);
+        };
+        if let Some(mirror) = self.mirror.get() {
+            let state = self.core.state();
+            mirror.put(py, state, Kind::Create, session, &body, false)?;
+        }
+        let session = Arc::clone(session);
+        Ok(self.core.submit(Kind::Create, session, body, true))
+    }
+
+    /// The body as `before_send` wants it; what it does not want is dropped and counted.
+    fn looked_at(&self, py: Python<'_>, body: Body) -> PyResult<Option<Body>> {
+        let Some(hook) = &self.before_send else {
+            return Ok(Some(body));
+        };
+        let body = hook.apply(py, body, self.max_written())?;
+        if body.is_none() {
+            self.core.reject(DropReason::BeforeSend);
+        }
+        Ok(body)
     }
 
     fn deliver(
@@ -146,9 +182,16 @@ impl Inner {
         session: Arc<Session>,
         body: Body,
     ) -> PyResult<Py<PyAny>> {
+        let Some(body) = self.looked_at(py, body)? else {
+            return Ok(empty(py));
+        };
         let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
         let waits = is_immediate && self.caller == Caller::Thread;
         let wanted = is_immediate || !(is_event && self.is_batching());
+        if let Some(mirror) = self.mirror.get() {
+            let state = self.core.state();
+            mirror.put(py, state, kind, &session, &body, is_immediate)?;
+        }
         let receipt = self.core.submit(kind, session, body, wanted);
         // Asked for once: it costs a system call.
         let state = self.core.state();

@@ -1,7 +1,7 @@
 //! The functions of `sentrial._core`: context, process-wide waits, fork and exit.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -9,16 +9,19 @@ use pyo3::types::PyDict;
 
 use crate::core::notices::{Level, Notice};
 use crate::core::process::Process;
+use crate::core::session::Session;
 
 use super::awaited::FlushAll;
 use super::client::SentrialClient;
 use super::context;
 use super::inner::{CallError, Caller};
+use super::interaction::Interaction;
+use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{block_on, wait_for};
-use super::{awaited, log, pending, stats};
+use super::{awaited, llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -74,8 +77,57 @@ impl CurrentSession {
         })
     }
 
+    /// See `SentrialClient.track_llm_call`. With ``with_usage=False`` the event has neither tokens
+    /// nor cost: another call carries them.
+    #[pyo3(signature = (model, messages=None, output=None, *, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one keyword per documented field"
+    )]
+    fn track_llm_call<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Bound<'py, PyAny>,
+        messages: Option<&Bound<'py, PyAny>>,
+        output: Option<&Bound<'py, PyAny>>,
+        provider: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, PyAny>>,
+        estimated_cost: Option<&Bound<'py, PyAny>>,
+        duration_ms: Option<&Bound<'py, PyAny>>,
+        error: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+        output_fields: Option<&Bound<'py, PyAny>>,
+        with_usage: bool,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            llm::Call {
+                model,
+                messages,
+                output,
+                provider,
+                prompt_tokens: None,
+                completion_tokens: None,
+                usage,
+                estimated_cost,
+                duration_ms,
+                error,
+                output_fields,
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
+                with_usage,
+            }
+            .track(&target)
+        })
+    }
+
     /// See `SentrialClient.track_error`.
-    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, metadata=None))]
+    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, tool_input=None, metadata=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the documented signature, and the input"
+    )]
     fn track_error<'py>(
         &self,
         py: Python<'py>,
@@ -83,6 +135,7 @@ impl CurrentSession {
         error_type: Option<&Bound<'py, PyAny>>,
         tool_name: Option<&Bound<'py, PyAny>>,
         stack_trace: Option<&Bound<'py, PyAny>>,
+        tool_input: Option<&Bound<'py, PyAny>>,
         metadata: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         self.call(py, |target| {
@@ -90,6 +143,7 @@ impl CurrentSession {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input,
                 stack_trace,
                 common: Common {
                     metadata,
@@ -101,6 +155,10 @@ impl CurrentSession {
 }
 
 impl CurrentSession {
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.record.session
+    }
+
     fn call<'py>(
         &self,
         py: Python<'py>,
@@ -204,6 +262,19 @@ pub(crate) fn set_session_context(
     context::set(py, id.as_deref(), client.as_ref())
 }
 
+/// Makes the session of an interaction, begun in another context, current in this one.
+#[pyfunction]
+pub(crate) fn make_current(interaction: &Bound<'_, Interaction>) -> PyResult<()> {
+    Interaction::make_current(interaction)
+}
+
+/// Makes a session of another process current: what begins inside is nested in it.
+#[pyfunction]
+pub(crate) fn attach(session_id: &str, client: &Bound<'_, SentrialClient>) -> PyResult<()> {
+    client.get().inner().registry.get(session_id).enter();
+    context::set(client.py(), Some(session_id), Some(client))
+}
+
 /// Leaves every session.
 #[pyfunction]
 pub(crate) fn clear_session_context(py: Python<'_>) -> PyResult<()> {
@@ -252,13 +323,17 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 }
 
 /// The end of the process: one deadline for all clients; what is left is given up, with one line.
+/// `elapsed` seconds of the time for it have passed already.
 #[pyfunction]
-pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
+#[pyo3(signature = (elapsed=0.0))]
+pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
     process.hurry();
-    let started = Instant::now();
+    let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+    let now = Instant::now();
+    let started = now.checked_sub(elapsed).unwrap_or(now);
     let until = || {
         Some(
             process
@@ -284,6 +359,24 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
         let _ = inner.core.state().begin_flush();
         inner.core.ring();
     }
+}
+
+/// Adds usage that no event carries to the sums of a session: frameworks report theirs once per run.
+#[pyfunction]
+#[pyo3(signature = (client, session_id, *, prompt_tokens=None, completion_tokens=None, cost=None))]
+pub(crate) fn add_usage(
+    client: &Bound<'_, SentrialClient>,
+    session_id: &str,
+    prompt_tokens: Option<&Bound<'_, PyAny>>,
+    completion_tokens: Option<&Bound<'_, PyAny>>,
+    cost: Option<&Bound<'_, PyAny>>,
+) {
+    let record = client.get().inner().registry.get(session_id);
+    let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
+    record.totals.prompt.add(prompt);
+    record.totals.completion.add(completion);
+    record.totals.tokens.add(prompt + completion);
+    record.totals.cost.add(finite(cost));
 }
 
 /// Do the calls of this client wait for their answers?

@@ -7,30 +7,24 @@ use pyo3::types::{PyBool, PyDict, PyString};
 
 use super::json::{Budget, write_f64, write_str, write_value};
 
-/// Stands for content while PII redaction is asked for but cannot be done (DESIGN rule 6).
-const WITHHELD: &[u8] = b"\"[REDACTED]\"";
-
 /// Writes the members of one JSON object.
 ///
-/// The first member starts with a comma: the tail of an event follows the session id. Fields of
-/// free content are withheld where the client asked for redaction.
+/// The first member starts with a comma: the tail of an event follows the session id.
 pub(crate) struct Payload {
     pub(crate) out: Vec<u8>,
     budget: Budget,
     large: usize,
-    withhold: bool,
 }
 
 impl Payload {
     /// A body of about `max_bytes` at most; a third of it for each of two large fields.
-    pub(crate) fn new(capacity: usize, max_bytes: usize, withhold: bool) -> Self {
+    pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
         let large = max_bytes / 3;
         let out = Vec::with_capacity(capacity);
         Self {
             out,
             budget: Budget::new(large),
             large,
-            withhold,
         }
     }
 
@@ -41,10 +35,6 @@ impl Payload {
     /// Bytes that one large field may have.
     pub(crate) fn large(&self) -> usize {
         self.large
-    }
-
-    pub(crate) fn withholds(&self) -> bool {
-        self.withhold
     }
 
     /// `,"name":`
@@ -60,11 +50,6 @@ impl Payload {
         self.out.extend_from_slice(json);
     }
 
-    /// Bytes that are JSON already and hold free content.
-    pub(crate) fn raw_content(&mut self, name: &str, json: &[u8]) {
-        self.raw(name, if self.withhold { WITHHELD } else { json });
-    }
-
     pub(crate) fn text(&mut self, name: &str, text: &str) {
         self.key(name);
         write_str(text, &mut self.out);
@@ -75,43 +60,25 @@ impl Payload {
         write_f64(value, &mut self.out);
     }
 
-    /// Structure: a name, an id, a number.
+    /// Any value.
     pub(crate) fn value(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.key(name);
         write_value(value, &mut self.out, &mut self.budget)
     }
 
-    /// Structure, left out if None.
+    /// Any value, left out if None.
     pub(crate) fn some(&mut self, name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         value.map_or(Ok(()), |value| self.value(name, value))
     }
 
-    /// Free content.
-    pub(crate) fn content(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        if self.withhold && !value.is_none() {
-            self.raw(name, WITHHELD);
-            return Ok(());
-        }
-        self.value(name, value)
-    }
-
-    /// Free content, left out if None.
-    pub(crate) fn some_content(
-        &mut self,
-        name: &str,
-        value: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        value.map_or(Ok(()), |value| self.content(name, value))
-    }
-
-    /// Free content; null if None.
-    pub(crate) fn content_or_null(
+    /// A value; null if None.
+    pub(crate) fn value_or_null(
         &mut self,
         name: &str,
         value: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         match value {
-            Some(value) => self.content(name, value),
+            Some(value) => self.value(name, value),
             None => {
                 self.raw(name, b"null");
                 Ok(())
@@ -119,7 +86,7 @@ impl Payload {
         }
     }
 
-    /// Free content that must be a JSON object: anything else but null is put under `wrapper`.
+    /// A value that must be a JSON object: anything else but null is put under `wrapper`.
     /// Returns where its own JSON is, without the wrapper.
     pub(crate) fn object(
         &mut self,
@@ -131,13 +98,6 @@ impl Payload {
         let start = self.out.len();
         match value {
             None => self.out.extend_from_slice(b"null"),
-            Some(_) if self.withhold => {
-                self.out.extend_from_slice(b"{\"");
-                self.out.extend_from_slice(wrapper.as_bytes());
-                self.out.extend_from_slice(b"\":");
-                self.out.extend_from_slice(WITHHELD);
-                self.out.push(b'}');
-            }
             Some(value) => {
                 write_value(value, &mut self.out, &mut Budget::new(self.large))?;
                 if !matches!(self.out.get(start), Some(b'{' | b'n')) {
@@ -158,10 +118,6 @@ impl Payload {
 
     /// `toolError`: an object as it is, an exception as its message and type, text as a message.
     pub(crate) fn error(&mut self, error: &Bound<'_, PyAny>) -> PyResult<()> {
-        if self.withhold {
-            self.raw("toolError", b"{\"message\":\"[REDACTED]\"}");
-            return Ok(());
-        }
         if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
             self.key("toolError");
             self.out.extend_from_slice(b"{\"message\":");

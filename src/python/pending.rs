@@ -71,6 +71,12 @@ pub(crate) fn decode<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, P
         .unwrap_or_else(|| PyDict::new(py)))
 }
 
+/// JSON as Python objects.
+pub(crate) fn decode_any<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let loads = py.import("json")?.getattr("loads")?;
+    loads.call1((PyBytes::new(py, json),))
+}
+
 static RECEIPT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// Loads the class of receipts, at import: a first call that imports would hold the import lock,

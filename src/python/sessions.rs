@@ -19,9 +19,12 @@ use super::track::camel;
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// The session a new one belongs to.
+#[derive(Clone)]
 pub(crate) enum Parent<'a, 'py> {
     /// None.
     Nobody,
+    /// By an id that is text.
+    Text(String),
     /// By id.
     Id(&'a Bound<'py, PyAny>),
     /// An interaction, whose id may not be known yet.
@@ -56,7 +59,7 @@ impl<'py> NewSession<'_, 'py> {
             let record = SessionRecord::new(Arc::clone(&session), None);
             let record = Arc::new(record.with_state(PyDict::new(client.py())));
             context::created(client, &record)?;
-            let receipt = inner.create(&session, self.body(inner)?);
+            let receipt = inner.create(client.py(), &session, self.body(inner)?)?;
             Ok(Some(Arc::new(Creation {
                 inner: Arc::clone(inner),
                 naming: Naming::of(inner, &session, receipt),
@@ -85,8 +88,10 @@ impl<'py> NewSession<'_, 'py> {
                 .map(drop)?,
             None => payload.raw("metadata", b"null"),
         }
-        if let Parent::Id(id) = self.parent {
-            payload.value("parentSessionId", id)?;
+        match &self.parent {
+            Parent::Id(id) => payload.value("parentSessionId", id)?,
+            Parent::Text(id) => payload.text("parentSessionId", id),
+            Parent::Nobody | Parent::Session(_) => {}
         }
         payload.some("convoId", self.convo_id)?;
         match (self.project_id, &inner.core.settings().options.project_id) {
@@ -100,7 +105,7 @@ impl<'py> NewSession<'_, 'py> {
                 session: Arc::clone(session),
                 tail: payload.tail(),
             },
-            Parent::Nobody | Parent::Id(_) => Body::Ready(payload.whole().into()),
+            Parent::Nobody | Parent::Id(_) | Parent::Text(_) => Body::Ready(payload.whole().into()),
         })
     }
 }
@@ -154,7 +159,7 @@ pub(crate) fn complete(
         Some(value) => payload.value("success", value)?,
         None => payload.raw("success", b"null"),
     }
-    payload.some_content("failureReason", done.failure_reason)?;
+    payload.some("failureReason", done.failure_reason)?;
     let totals = &record.totals;
     let mut figure = |name: &str, given: Arg<'_, '_>, sum: Option<f64>, whole: bool| match given {
         Some(value) => payload.value(name, value),
@@ -191,11 +196,11 @@ pub(crate) fn complete(
         (None, None) => {}
     }
     match (done.user_input, done.own_input) {
-        (Some(given), _) => payload.content("userInput", given)?,
-        (None, Some(own)) => payload.raw_content("userInput", own),
+        (Some(given), _) => payload.value("userInput", given)?,
+        (None, Some(own)) => payload.raw("userInput", own),
         (None, None) => {}
     }
-    payload.some_content("assistantOutput", done.assistant_output)?;
+    payload.some("assistantOutput", done.assistant_output)?;
     record.finish();
     context::leave(py)?;
     inner.patch(py, Kind::Complete, record, payload)
@@ -210,7 +215,7 @@ pub(crate) fn update(
     let inner = client.get().inner();
     let mut payload = inner.payload();
     for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
-        payload.content(&camel(&name.str()?.to_string_lossy()), &value)?;
+        payload.value(&camel(&name.str()?.to_string_lossy()), &value)?;
     }
     inner.patch(client.py(), Kind::Update, record, payload)
 }

@@ -13,9 +13,11 @@ use crate::core::error::{ConfigError, DeliveryError};
 use crate::core::options::{
     BatchArgs, BatchOptions, DEFAULT_API_URL, DeliveryMode, Environment, OptionArgs, Options,
 };
+use crate::core::policy::Redaction;
 
+use super::before_send::BeforeSend;
 use super::inner::{Caller, Inner};
-use super::sessions::lossy;
+use super::redaction::RedactionArgs;
 use super::{errors, log};
 
 /// The arguments of the constructor.
@@ -23,8 +25,9 @@ pub(crate) struct Arguments<'a, 'py> {
     pub(crate) api_url: Option<String>,
     pub(crate) api_key: Option<String>,
     pub(crate) fail_silently: bool,
-    pub(crate) withhold: bool,
     pub(crate) caller: Caller,
+    pub(crate) redaction: RedactionArgs<'a, 'py>,
+    pub(crate) before_send: Option<&'a Bound<'py, PyAny>>,
     pub(crate) batching: Option<&'a Bound<'py, PyAny>>,
     pub(crate) options: OptionArgs,
 }
@@ -79,12 +82,8 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         }
         warnings.push(format!("{}; nothing is recorded", DeliveryError::NoKey));
     }
-    if args.withhold {
-        warnings.push(
-            "pii: this version cannot redact yet; until it can, content fields are withheld as [REDACTED]"
-                .to_owned(),
-        );
-    }
+    let redaction = args.redaction.resolve().map_err(fail)?;
+    let before_send = args.before_send.map(hook).transpose().map_err(fail)?;
     let batching = batching(args.batching).map_err(|error| match error {
         BatchingError::Config(error) => fail(error),
         BatchingError::Python(error) => error,
@@ -106,6 +105,7 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         // A coroutine that nobody awaits tells nobody: there are lines in the log as well.
         loud: !args.fail_silently && args.caller == Caller::Thread,
         debug,
+        redaction,
     };
     for warning in warnings.iter().filter(|_| !disabled) {
         log::warn(py, warning);
@@ -114,7 +114,7 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         Client::new(settings, key),
         args.fail_silently,
         disabled,
-        args.withhold,
+        before_send,
     );
     inner.caller = args.caller;
     Ok(inner)
@@ -132,12 +132,13 @@ pub(crate) fn idle(py: Python<'_>) -> PyResult<Arc<Inner>> {
             batch: None,
             loud: false,
             debug: false,
+            redaction: Redaction::default(),
         };
         Ok::<_, ConfigError>(Arc::new(Inner::new(
             Client::new(settings, None),
             true,
             true,
-            false,
+            None,
         )))
     });
     idle.cloned()
@@ -285,35 +286,20 @@ pub(crate) fn pii(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<
     let Ok(dict) = value.cast::<PyDict>() else {
         return Ok(value.clone().unbind());
     };
-    let kwargs = PyDict::new(py);
-    kwargs.set_item("enabled", true)?;
-    for (key, value) in dict {
-        kwargs.set_item(snake(&lossy(&key)), value)?;
-    }
-    let made = class()?.call((), Some(&kwargs));
+    let make = py.import("sentrial.redact")?.getattr("_from_mapping")?;
+    let made = make.call1((dict,));
     made.map(Bound::unbind)
         .map_err(|error| wrong(py, "pii", &format!("{}; see PiiConfig", error.value(py))))
 }
 
-/// Does this `pii` ask for redaction?
-pub(crate) fn is_enabled(pii: &Bound<'_, PyAny>) -> bool {
-    if pii.is_none() {
-        return false;
+/// `before_send`: something that can be called.
+fn hook(value: &Bound<'_, PyAny>) -> Result<BeforeSend, ConfigError> {
+    if value.is_callable() {
+        Ok(BeforeSend::new(value.clone().unbind()))
+    } else {
+        let what = "cannot be called; pass a function that takes a dict";
+        Err(ConfigError::new("before_send", what))
     }
-    let enabled = pii.getattr("enabled");
-    enabled.is_ok_and(|enabled| enabled.is_truthy().unwrap_or(true))
-}
-
-/// `camelCase` as `snake_case`.
-fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
 }
 
 /// The options a pickled client carries: everything but the key.

@@ -62,6 +62,7 @@ pub(crate) struct ErrorEvent<'a, 'py> {
     pub(crate) message: &'a Bound<'py, PyAny>,
     pub(crate) kind: Arg<'a, 'py>,
     pub(crate) tool_name: Arg<'a, 'py>,
+    pub(crate) tool_input: Arg<'a, 'py>,
     pub(crate) stack_trace: Arg<'a, 'py>,
     pub(crate) common: Common<'a, 'py>,
 }
@@ -90,10 +91,6 @@ impl<'py> Target<'_, 'py> {
         state: &Bound<'_, PyDict>,
         key: Option<&Bound<'_, PyString>>,
     ) -> PyResult<Option<Written>> {
-        if payload.withholds() && !state.is_empty() {
-            payload.raw_content(name, b"");
-            return Ok(None);
-        }
         payload.key(name);
         let (out, budget) = payload.budget();
         write_state(state, out, budget, self.max_state_bytes(), key, None).map(Some)
@@ -107,7 +104,7 @@ impl<'py> Target<'_, 'py> {
         before: Option<Written>,
         stored: &Stored<'_, '_>,
     ) -> PyResult<()> {
-        let Some(before) = before.filter(|_| !payload.withholds()) else {
+        let Some(before) = before else {
             return self.snapshot(payload, "stateAfter", state, None).map(drop);
         };
         let max = self.max_state_bytes();
@@ -148,7 +145,7 @@ impl<'py> Target<'_, 'py> {
         payload.value("toolName", call.name)?;
         payload.object("toolInput", call.input, "input")?;
         let output = payload.object("toolOutput", call.output, "result")?;
-        payload.content_or_null("reasoning", call.reasoning)?;
+        payload.value_or_null("reasoning", call.reasoning)?;
 
         let state = self.state()?;
         let key = result_key(call.name);
@@ -215,8 +212,8 @@ impl<'py> Target<'_, 'py> {
     pub(crate) fn decision(&self, decision: &Decision<'_, '_>) -> PyResult<Py<PyAny>> {
         let mut payload = self.inner().payload();
         payload.raw("eventType", b"\"llm_decision\"");
-        payload.content("reasoning", decision.reasoning)?;
-        payload.content_or_null("alternativesConsidered", decision.alternatives)?;
+        payload.value("reasoning", decision.reasoning)?;
+        payload.value_or_null("alternativesConsidered", decision.alternatives)?;
         match decision.confidence {
             Some(confidence) => {
                 self.inner().check_confidence(confidence);
@@ -242,26 +239,25 @@ impl<'py> Target<'_, 'py> {
         let truthy = |value: Arg<'_, '_>| value.is_some_and(|v| v.is_truthy().unwrap_or(false));
         let mut payload = self.inner().payload();
         payload.raw("eventType", b"\"error\"");
-        if payload.withholds() {
-            payload.raw("toolError", b"{\"message\":\"[REDACTED]\"}");
-        } else {
-            payload.key("toolError");
-            // The object's members are written like those of the body: each after a comma, the
-            // first of which becomes the opening brace.
-            let start = payload.out.len();
-            payload.value("message", error.message)?;
-            payload.some("type", error.kind.filter(|kind| truthy(Some(kind))))?;
-            payload.some(
-                "stack_trace",
-                error.stack_trace.filter(|trace| truthy(Some(trace))),
-            )?;
-            if let Some(first) = payload.out.get_mut(start) {
-                *first = b'{';
-            }
-            payload.out.push(b'}');
+        payload.key("toolError");
+        // The object's members are written like those of the body: each after a comma, the
+        // first of which becomes the opening brace.
+        let start = payload.out.len();
+        payload.value("message", error.message)?;
+        payload.some("type", error.kind.filter(|kind| truthy(Some(kind))))?;
+        payload.some(
+            "stack_trace",
+            error.stack_trace.filter(|trace| truthy(Some(trace))),
+        )?;
+        if let Some(first) = payload.out.get_mut(start) {
+            *first = b'{';
         }
+        payload.out.push(b'}');
         self.unchanged(&mut payload)?;
         payload.some("toolName", error.tool_name)?;
+        if let Some(input) = error.tool_input {
+            payload.object("toolInput", Some(input), "input")?;
+        }
         Self::common(&mut payload, &error.common, &[])?;
         self.send(payload)
     }
@@ -275,7 +271,7 @@ impl<'py> Target<'_, 'py> {
     ) -> PyResult<Py<PyAny>> {
         let mut payload = self.inner().payload();
         payload.raw("eventType", b"\"state_change\"");
-        payload.content_or_null("reasoning", reasoning)?;
+        payload.value_or_null("reasoning", reasoning)?;
         let state = self.state()?;
         self.snapshot(&mut payload, "stateBefore", &state, None)?;
         state.update(changes.as_mapping())?;
@@ -298,7 +294,7 @@ impl<'py> Target<'_, 'py> {
         for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
             let name = camel(&name.str()?.to_string_lossy());
             if name != "sessionId" && name != "eventType" {
-                payload.content(&name, &value)?;
+                payload.value(&name, &value)?;
             }
         }
         self.send(payload)

@@ -27,14 +27,14 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from sentrial.cli import dev, keys, sessions
+    from sentrial.cli import dev, keys, redact, sessions
 
     parser = argparse.ArgumentParser(
         prog="sentrial", description="Telemetry for AI agents: the local server and what it keeps."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (dev, keys, sessions):
+    for module in (dev, keys, redact, sessions):
         module.register(commands)
     return parser
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod lifecycle;
+mod redaction;
 mod sessions;
 
 use std::sync::{Arc, OnceLock};
@@ -9,13 +10,17 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::core::api_key::ApiKey;
-use crate::core::error::DeliveryError;
+use crate::core::error::{ConfigError, DeliveryError};
 use crate::core::options::OptionArgs;
 
 use super::inner::{CallError, Caller, Inner, empty};
+use super::interaction::Interaction;
+use super::mirror::Mirror;
+use super::record::SessionRecord;
+use super::redaction::RedactionArgs;
 use super::sessions::lossy;
 use super::track::Target;
 use super::{context, errors, settings};
@@ -99,7 +104,7 @@ impl SentrialClient {
             py,
             || empty(py),
             || {
-                let record = inner.record(id)?;
+                let record = named(inner, id)?;
                 Ok::<_, CallError>(f(Target {
                     client: slf,
                     record,
@@ -109,10 +114,21 @@ impl SentrialClient {
     }
 }
 
+/// The session that an id names, or the interaction itself, whose id may not be known yet.
+fn named(inner: &Arc<Inner>, id: Option<&Any<'_>>) -> Result<Arc<SessionRecord>, ConfigError> {
+    let Some(Ok(interaction)) = id.map(|id| id.cast::<Interaction>()) else {
+        return inner.record(id);
+    };
+    interaction.get().record_of(inner).ok_or_else(|| {
+        let reason = "is an interaction of another client; pass its session_id";
+        ConfigError::new("session_id", reason)
+    })
+}
+
 #[pymethods]
 impl SentrialClient {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(api_url=None, api_key=None, fail_silently=True, langfuse=None, pii=None, batching=None, *, timeout=None, max_retries=None, wait_timeout=None, shutdown_timeout=None, shutdown_max=None, session_concurrency=None, max_state_bytes=None, max_event_bytes=None, spool=None, spool_dir=None, ca_file=None, proxy=None, allow_http=None, project_id=None)")]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(api_url=None, api_key=None, fail_silently=True, langfuse=None, pii=None, batching=None, *, timeout=None, max_retries=None, wait_timeout=None, shutdown_timeout=None, shutdown_max=None, session_concurrency=None, max_state_bytes=None, max_event_bytes=None, spool=None, spool_dir=None, ca_file=None, proxy=None, allow_http=None, project_id=None, redact_secrets=True, deny_fields=None, keep_media=False, before_send=None)")]
     fn new(
         py: Python<'_>,
         _args: &Bound<'_, PyTuple>,
@@ -126,6 +142,7 @@ impl SentrialClient {
         timeout=None, max_retries=None, wait_timeout=None, shutdown_timeout=None,
         shutdown_max=None, session_concurrency=None, max_state_bytes=None, max_event_bytes=None,
         spool=None, spool_dir=None, ca_file=None, proxy=None, allow_http=None, project_id=None,
+        redact_secrets=None, deny_fields=None, keep_media=None, before_send=None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "the documented constructor")]
     fn __init__(
@@ -150,6 +167,10 @@ impl SentrialClient {
         proxy: Option<String>,
         allow_http: Option<bool>,
         project_id: Option<String>,
+        redact_secrets: Option<Any<'_>>,
+        deny_fields: Option<Any<'_>>,
+        keep_media: Option<Any<'_>>,
+        before_send: Option<Any<'_>>,
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
@@ -172,24 +193,51 @@ impl SentrialClient {
             spool,
             spool_dir: path("spool_dir", spool_dir)?,
         };
+        let from_server = pii.is_some_and(|pii| pii.cast::<PyBool>().is_ok_and(|on| on.is_true()));
         let pii = settings::pii(py, pii)?;
         let kept = settings::portable(py, api_url.as_deref(), fail_silently, &options)?;
         let arguments = settings::Arguments {
             api_url,
             api_key,
             fail_silently,
-            withhold: settings::is_enabled(pii.bind(py)),
             caller: this.caller,
+            redaction: RedactionArgs {
+                pii: Some(pii.bind(py)),
+                from_server,
+                redact_secrets: redact_secrets.as_ref(),
+                deny_fields: deny_fields.as_ref(),
+                keep_media: keep_media.as_ref(),
+            },
+            before_send: before_send.as_ref(),
             batching,
             options,
         };
-        if !pii.is_none(py) {
+        if from_server {
+            kept.set_item(intern!(py, "pii"), true)?;
+        } else if !pii.is_none(py) {
             kept.set_item(intern!(py, "pii"), &pii)?;
+        }
+        let others = [
+            ("redact_secrets", &redact_secrets),
+            ("deny_fields", &deny_fields),
+            ("keep_media", &keep_media),
+            ("before_send", &before_send),
+        ];
+        for (name, value) in others {
+            if let Some(value) = value {
+                kept.set_item(name, value)?;
+            }
         }
         if let Some(batching) = batching {
             kept.set_item(intern!(py, "batching"), batching)?;
         }
         this.setup(settings::build(py, arguments)?);
+        if let Some(integration) = &langfuse {
+            let options = &this.inner().core.settings().options;
+            if let Some(mirror) = Mirror::open(integration.bind(py), options)? {
+                let _ = this.inner().mirror.set(mirror);
+            }
+        }
         let _ = this.pii.set(pii);
         let _ = this.langfuse.set(langfuse.unwrap_or_else(|| py.None()));
         let _ = this.options.set(kept.unbind());
@@ -240,14 +288,6 @@ impl SentrialClient {
     #[getter]
     fn langfuse(&self, py: Python<'_>) -> Py<PyAny> {
         self.langfuse
-            .get()
-            .map_or_else(|| py.None(), |value| value.clone_ref(py))
-    }
-
-    /// The PII settings: None, False or a `PiiConfig`.
-    #[getter]
-    fn pii(&self, py: Python<'_>) -> Py<PyAny> {
-        self.pii
             .get()
             .map_or_else(|| py.None(), |value| value.clone_ref(py))
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Any, SentrialClient};
+use super::{Any, SentrialClient, named};
 use crate::python::interaction::{Begin, Interaction};
+use crate::python::module::CurrentSession;
 use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
 use crate::python::wait::{Awaited as _, block_on};
 
@@ -202,7 +203,7 @@ impl SentrialClient {
             py,
             || None,
             || {
-                let record = inner.record(session_id)?;
+                let record = named(inner, session_id)?;
                 let receipt = inner.core.fetch(Arc::clone(&record.session));
                 Ok(match receipt {
                     Some(receipt) => inner.answer(py, receipt)?,
@@ -272,9 +273,14 @@ impl<'py> Flag<'py> {
 pub(crate) fn parent_of<'a, 'py>(value: Option<&'a Any<'py>>) -> Parent<'a, 'py> {
     match value {
         None => Parent::Nobody,
-        Some(value) => match value.cast::<Interaction>() {
-            Ok(interaction) => Parent::Session(Arc::clone(&interaction.get().record.session)),
-            Err(_) => Parent::Id(value),
-        },
+        Some(value) => {
+            if let Ok(interaction) = value.cast::<Interaction>() {
+                return Parent::Session(Arc::clone(&interaction.get().record.session));
+            }
+            match value.cast::<CurrentSession>() {
+                Ok(current) => Parent::Session(Arc::clone(current.get().session())),
+                Err(_) => Parent::Id(value),
+            }
+        }
     }
 }

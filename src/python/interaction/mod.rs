@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
 
 mod begin;
+mod open;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +18,14 @@ use crate::core::receipt::Receipt;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
+use super::context;
 use super::inner::{CallError, Inner, empty};
 use super::record::SessionRecord;
 use super::sessions::{Completion, complete, lossy};
 use super::track::{Common, Decision, ErrorEvent, Target, ToolCall};
 
 pub(crate) use begin::Begin;
+pub(crate) use open::open_session;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -56,7 +59,8 @@ pub(crate) struct Interaction {
 impl Drop for Interaction {
     /// Collected without `finish()`: counted, no completion is invented.
     fn drop(&mut self) {
-        let unfinished = !*self.finished.get_mut() && !self.inner.is_off();
+        let finished = *self.finished.get_mut() || self.record.is_finished();
+        let unfinished = !finished && !self.inner.is_off();
         let exists = self.record.session.identity() != Identity::Dead;
         if unfinished && exists && self.pid == std::process::id() {
             self.inner.core.count_abandoned();
@@ -97,6 +101,11 @@ impl Interaction {
         (&self.inner, self.creation.clone())
     }
 
+    /// Its session, for a call of the client it was begun on.
+    pub(crate) fn record_of(&self, client: &Arc<Inner>) -> Option<Arc<SessionRecord>> {
+        Arc::ptr_eq(&self.inner, client).then(|| Arc::clone(&self.record))
+    }
+
     /// Runs a call of this session, unless there is none.
     fn call<'py>(
         slf: &Bound<'py, Self>,
@@ -117,6 +126,19 @@ impl Interaction {
                 Ok::<_, CallError>(f(Target { client, record })?)
             },
         )
+    }
+
+    /// Makes its session the one of a block in this context, wherever it was begun; nothing if it
+    /// is finished.
+    pub(crate) fn make_current(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.record.enter();
+        let current = context::current(py).and_then(|current| current.record);
+        let is_current = current.is_some_and(|current| Arc::ptr_eq(&current, &this.record));
+        if is_current || !this.record.is_live() {
+            return Ok(());
+        }
+        context::enter(this.client.bind(py), &this.record, slf.as_any())
     }
 
     fn elapsed_ms(&self) -> i64 {
@@ -318,6 +340,7 @@ impl Interaction {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
                 common: Common {
                     metadata,
@@ -370,6 +393,7 @@ impl Interaction {
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.get().record.enter();
         slf.clone()
     }
 

@@ -1,0 +1,96 @@
+//! IPv6 addresses and bank account numbers.
+
+use std::net::Ipv6Addr;
+
+use super::hit::{Hits, Rule};
+use super::number::word_before;
+
+/// The longest way to write an IPv6 address.
+const LONGEST: usize = 45;
+
+/// Finds IPv6 addresses: candidates are runs of hexadecimal digits, colons and points.
+pub(super) fn find_ipv6(text: &[u8], hits: &mut Hits) {
+    let part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    let mut free = 0;
+    for colon in memchr::memchr_iter(b':', text) {
+        if colon < free {
+            continue;
+        }
+        let before = text.get(free..colon).unwrap_or_default();
+        let start = colon - before.iter().rev().take_while(|byte| part(byte)).count();
+        let rest = text.get(start..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| part(byte)).count();
+        free = start + length;
+        let run = rest.get(..length).unwrap_or_default();
+        let trimmed = run.iter().rev().take_while(|byte| **byte == b'.').count();
+        let run = run.get(..length - trimmed).unwrap_or_default();
+        let word = rest.get(length).is_some_and(u8::is_ascii_alphabetic);
+        if run.len() <= LONGEST && !word && !word_before(text, start) && is_ipv6(run) {
+            hits.add(start, start + run.len(), Rule::IpAddress);
+        }
+    }
+}
+
+/// `::1` and `a::b` could be anything; an address of somebody has at least two groups and a digit.
+fn is_ipv6(run: &[u8]) -> bool {
+    let groups = run.split(|byte| *byte == b':').filter(|g| !g.is_empty());
+    groups.count() >= 2
+        && run.iter().any(u8::is_ascii_digit)
+        && std::str::from_utf8(run).is_ok_and(|run| run.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Finds account numbers: two letters, two check digits, 11 to 30 letters and digits, perhaps in
+/// groups of four, with a valid checksum.
+pub(super) fn find_iban(text: &[u8], hits: &mut Hits) {
+    let mut free = 0;
+    for (at, head) in text.windows(4).enumerate() {
+        let [a, b, c, d] = head else { continue };
+        let begins = a.is_ascii_uppercase()
+            && b.is_ascii_uppercase()
+            && c.is_ascii_digit()
+            && d.is_ascii_digit();
+        if at < free || !begins || word_before(text, at) {
+            continue;
+        }
+        if let Some(end) = iban_end(text, at) {
+            hits.add(at, end, Rule::Iban);
+            free = end;
+        }
+    }
+}
+
+fn iban_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut compact = Vec::with_capacity(34);
+    let mut best = None;
+    let mut at = start;
+    while compact.len() < 34 {
+        match text.get(at) {
+            Some(byte) if byte.is_ascii_digit() || byte.is_ascii_uppercase() => {
+                compact.push(*byte);
+                at += 1;
+            }
+            Some(b' ') if compact.len().is_multiple_of(4) => {
+                at += 1;
+                continue;
+            }
+            _ => break,
+        }
+        let over = text.get(at).is_none_or(|b| !b.is_ascii_alphanumeric());
+        if over && compact.len() >= 15 && is_iban(&compact) {
+            best = Some(at);
+        }
+    }
+    best
+}
+
+fn is_iban(compact: &[u8]) -> bool {
+    let Some((head, tail)) = compact.split_at_checked(4) else {
+        return false;
+    };
+    let rest = tail.iter().chain(head).fold(0_u32, |rest, byte| {
+        let value = u32::from(char::from(*byte).to_digit(36).unwrap_or(0));
+        let shift = if value > 9 { 100 } else { 10 };
+        (rest * shift + value) % 97
+    });
+    rest == 1
+}

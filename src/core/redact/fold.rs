@@ -1,0 +1,130 @@
+//! What looks like ASCII, as ASCII: digits and spaces of other scripts, full-width letters, typographic
+//! dashes. Characters without width are left out. A match in the folded text has its place in the
+//! original.
+
+/// First code points of the runs of ten decimal digits (Unicode general category Nd) outside ASCII.
+const ZEROS: [u32; 75] = [
+    0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6,
+    0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50,
+    0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
+    0x104A0, 0x10D30, 0x10D40, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0,
+    0x11650, 0x116C0, 0x116D0, 0x116DA, 0x11730, 0x118E0, 0x11950, 0x11BF0, 0x11C50, 0x11D50,
+    0x11DA0, 0x11F50, 0x16130, 0x16A60, 0x16AC0, 0x16B50, 0x16D70, 0x1CCF0, 0x1D7CE, 0x1D7D8,
+    0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E4F0, 0x1E5F1, 0x1E950, 0x1FBF0,
+];
+
+/// Folded text and where each of its bytes comes from.
+pub(super) struct Folded {
+    pub(super) text: Vec<u8>,
+    from: Vec<usize>,
+    ends: Vec<usize>,
+}
+
+impl Folded {
+    /// The part of the original that the folded bytes `start..end` stand for.
+    pub(super) fn original(&self, start: usize, end: usize) -> (usize, usize) {
+        let first = self.from.get(start).copied().unwrap_or(0);
+        let last = end.checked_sub(1).and_then(|at| self.ends.get(at));
+        (first, last.copied().unwrap_or(first))
+    }
+}
+
+/// Folds `text`, or returns `None` if there is nothing to fold.
+pub(super) fn fold(text: &[u8]) -> Option<Folded> {
+    let valid = text.utf8_chunks();
+    if !valid
+        .clone()
+        .flat_map(|chunk| chunk.valid().chars())
+        .any(|c| ascii(c).is_some())
+    {
+        return None;
+    }
+    let mut folded = Folded {
+        text: Vec::with_capacity(text.len()),
+        from: Vec::with_capacity(text.len()),
+        ends: Vec::with_capacity(text.len()),
+    };
+    let mut at = 0;
+    for chunk in valid {
+        for c in chunk.valid().chars() {
+            let end = at + c.len_utf8();
+            match ascii(c) {
+                Some(Some(byte)) => folded.push(&[byte], at, end),
+                Some(None) => {}
+                None => folded.push(c.encode_utf8(&mut [0; 4]).as_bytes(), at, end),
+            }
+            at = end;
+        }
+        for byte in chunk.invalid() {
+            folded.push(&[*byte], at, at + 1);
+            at += 1;
+        }
+    }
+    Some(folded)
+}
+
+impl Folded {
+    fn push(&mut self, bytes: &[u8], from: usize, end: usize) {
+        for byte in bytes {
+            self.text.push(*byte);
+            self.from.push(from);
+            self.ends.push(end);
+        }
+    }
+}
+
+/// The ASCII byte for a character, `Some(None)` if it has no width, `None` if it stays.
+fn ascii(c: char) -> Option<Option<u8>> {
+    if c.is_ascii() {
+        return None;
+    }
+    let code = u32::from(c);
+    match c {
+        '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{AD}' => return Some(None),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' => return Some(Some(b'-')),
+        '\u{FF01}'..='\u{FF5E}' => return Some(u8::try_from(code - 0xFEE0).ok()),
+        _ if c.is_whitespace() => return Some(Some(b' ')),
+        _ => {}
+    }
+    let at = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?;
+    let digit = code - ZEROS.get(at)?;
+    (digit < 10).then(|| u8::try_from(digit).ok().map(|digit| b'0' + digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_lead_back_to_the_original() {
+        let text = "é\u{200B}４１\u{2013}٥";
+        let folded = fold(text.as_bytes()).unwrap();
+        assert_eq!(folded.text, "é41-5".as_bytes());
+        let (start, end) = folded.original(2, 6);
+        assert_eq!(text.get(start..end), Some("４１\u{2013}٥"));
+    }
+
+    #[test]
+    fn ordinary_text_is_not_copied() {
+        assert!(fold("naïve Ω 日本".as_bytes()).is_none());
+    }
+
+    #[test]
+    fn every_decimal_digit_is_known() {
+        assert!(ZEROS.is_sorted());
+        let nd = regex::Regex::new(r"^\p{Nd}$").unwrap();
+        let all: Vec<u32> = ('\u{80}'..=char::MAX)
+            .filter(|c| nd.is_match(c.encode_utf8(&mut [0; 4])))
+            .map(u32::from)
+            .collect();
+        let zeros: Vec<u32> = all
+            .chunks(10)
+            .filter_map(|run| run.first().copied())
+            .collect();
+        assert_eq!(ZEROS.to_vec(), zeros, "{zeros:#x?}");
+        for (at, code) in all.iter().enumerate() {
+            let digit = char::from_u32(*code).and_then(ascii).flatten();
+            assert_eq!(digit, Some(b'0' + u8::try_from(at % 10).unwrap()));
+        }
+    }
+}

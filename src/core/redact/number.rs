@@ -1,0 +1,428 @@
+//! Telephone, social security and card numbers and IPv4 addresses: everything that begins with a
+//! digit. One look at each run of digits decides, most specific rule first, so a card is a card and
+//! not a phone.
+
+use super::hit::{Hits, Rule};
+use super::rules::Builtins;
+
+/// Does a run of word characters go on before `at`? The letter of an escape that somebody wrote out
+/// (`\n10.0.0.1`) is none.
+pub(super) fn word_before(text: &[u8], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).and_then(|at| text.get(at)).copied();
+    match before(1) {
+        Some(b'n' | b'r' | b't') if before(2) == Some(b'\\') => false,
+        Some(byte) => is_word(byte),
+        None => false,
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn word_after(text: &[u8], at: usize) -> bool {
+    text.get(at).copied().is_some_and(is_word)
+}
+
+fn digit(text: &[u8], at: usize) -> bool {
+    text.get(at).is_some_and(u8::is_ascii_digit)
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'.') || is_space(byte)
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r' | 0x1C..=0x1F)
+}
+
+/// Finds numbers of all kinds that are switched on.
+/// `digits` is how many there are in the text.
+pub(super) fn find(text: &[u8], digits: usize, on: &Builtins, hits: &mut Hits) {
+    let on = &Builtins {
+        credit_cards: on.credit_cards && digits >= 13,
+        ssns: on.ssns && digits >= 9,
+        international_phones: on.international_phones && digits >= 8,
+        phones: on.phones && digits >= 10,
+        ..*on
+    };
+    let mut at = 0;
+    while let Some(skip) = text
+        .get(at..)
+        .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
+    {
+        let start = at + skip;
+        let length = run(text, start);
+        if let Some((from, end, rule)) = number(text, start, length, on) {
+            hits.add(from, end, rule);
+            at = end.max(start + 1);
+        } else {
+            at = start + length;
+        }
+    }
+}
+
+fn run(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    rest.iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(rest.len())
+}
+
+fn number(text: &[u8], start: usize, length: usize, on: &Builtins) -> Option<(usize, usize, Rule)> {
+    if length > 19 {
+        return None;
+    }
+    let found = |end: usize, rule| Some((start, end, rule));
+    if on.credit_cards
+        && let Some(end) = card(text, start)
+    {
+        return found(end, Rule::CreditCard);
+    }
+    if on.ssns
+        && let Some(end) = ssn(text, start, length)
+    {
+        return found(end, Rule::Ssn);
+    }
+    if on.international_phones
+        && let Some((from, end)) = international(text, start)
+    {
+        return Some((from, end, Rule::InternationalPhone));
+    }
+    if on.phones
+        && let Some((from, end)) = phone(text, start, length)
+    {
+        return Some((from, end, Rule::Phone));
+    }
+    if on.ip_addresses
+        && length <= 3
+        && let Some(end) = ipv4(text, start)
+    {
+        return found(end, Rule::IpAddress);
+    }
+    None
+}
+
+/// Is the run of digits that begins here the fraction of a decimal number?
+fn is_fraction(text: &[u8], start: usize) -> bool {
+    start >= 2 && text.get(start - 1) == Some(&b'.') && digit(text, start - 2)
+}
+
+/// `8-4-4-4-12` hexadecimal digits around `at`.
+fn in_uuid(text: &[u8], at: usize) -> bool {
+    let part = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    let low = at.saturating_sub(36);
+    let before = text.get(low..at).unwrap_or_default();
+    let start = at - before.iter().rev().take_while(|byte| part(byte)).count();
+    let after = text.get(at..text.len().min(at + 36)).unwrap_or_default();
+    let end = at + after.iter().take_while(|byte| part(byte)).count();
+    let run = text.get(start..end).unwrap_or_default();
+    run.windows(36).enumerate().any(|(offset, window)| {
+        let dashes = [8, 13, 18, 23];
+        let from = start + offset;
+        (from..from + 36).contains(&at)
+            && window
+                .iter()
+                .enumerate()
+                .all(|(i, byte)| (*byte == b'-') == dashes.contains(&i))
+    })
+}
+
+/// Groups of digits with at most one dash or space between, 13 to 19 in all, with a valid checksum.
+fn card(text: &[u8], start: usize) -> Option<usize> {
+    if word_before(text, start) || is_fraction(text, start) {
+        return None;
+    }
+    let mut digits = [0_u8; 19];
+    let mut count = 0;
+    let (mut groups, mut parts) = ([0; 19], 0);
+    let mut best = None;
+    let mut at = start;
+    let mut group = 0;
+    while let Some(&byte) = text.get(at).filter(|byte| byte.is_ascii_digit()) {
+        *digits.get_mut(count)? = byte - b'0';
+        count += 1;
+        group += 1;
+        at += 1;
+        if digit(text, at) {
+            if count == 19 {
+                break;
+            }
+            continue;
+        }
+        *groups.get_mut(parts)? = std::mem::take(&mut group);
+        parts += 1;
+        let decimal = text.get(at) == Some(&b'.') && digit(text, at + 1);
+        if count >= 13
+            && !word_after(text, at)
+            && !decimal
+            && is_card(digits.get(..count)?, groups.get(..parts)?)
+        {
+            best = Some(at);
+        }
+        let separated = text.get(at).is_some_and(|b| *b == b'-' || is_space(*b));
+        if !separated || !digit(text, at + 1) || count == 19 {
+            break;
+        }
+        at += 1;
+    }
+    best.filter(|_| !in_uuid(text, start))
+}
+
+fn is_card(digits: &[u8], groups: &[usize]) -> bool {
+    let printed = matches!(
+        groups,
+        [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 5] | [4, 6, 4]
+    );
+    luhn(digits) && (printed || is_issued(digits))
+}
+
+/// Leading digits and lengths that card networks use.
+fn is_issued(digits: &[u8]) -> bool {
+    let prefix = |length: usize| {
+        let first = digits.iter().take(length);
+        first.fold(0_u32, |sum, digit| sum * 10 + u32::from(*digit))
+    };
+    match digits.len() {
+        13 => matches!(prefix(1), 4) || matches!(prefix(2), 50 | 56..=69),
+        14 => matches!(prefix(2), 30 | 36 | 38 | 39 | 50 | 56..=69),
+        15 => matches!(prefix(2), 34 | 37 | 50 | 56..=69),
+        16 => {
+            matches!(prefix(1), 4)
+                || matches!(prefix(2), 30 | 35 | 36 | 38 | 39 | 50..=69)
+                || matches!(prefix(4), 2221..=2720)
+        }
+        _ => matches!(prefix(1), 4) || matches!(prefix(2), 35 | 50 | 56..=69),
+    }
+}
+
+/// The checksum of card numbers.
+fn luhn(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, digit)| {
+            let doubled = u32::from(*digit) << (i % 2);
+            doubled / 10 + doubled % 10
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// `123-45-6789`; with spaces if it can be one; without anything between only after the word SSN.
+fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
+    if word_before(text, start) {
+        return None;
+    }
+    if length == 9 {
+        let low = start.saturating_sub(16);
+        let before = text.get(low..start)?.to_ascii_lowercase();
+        let named = [&b"ssn"[..], b"social security"];
+        let named = named
+            .iter()
+            .any(|word| memchr::memmem::find(&before, word).is_some());
+        let end = start + 9;
+        let valid = is_issued_ssn(text.get(start..end)?);
+        return (named && valid && !word_after(text, end)).then_some(end);
+    }
+    let separator = *text.get(start + 3)?;
+    let end = start + 11;
+    let digits = |range: std::ops::Range<usize>| range.into_iter().all(|at| digit(text, at));
+    let shaped = length == 3
+        && matches!(separator, b'-' | b' ')
+        && digits(start + 4..start + 6)
+        && text.get(start + 6) == Some(&separator)
+        && digits(start + 7..end)
+        && !word_after(text, end);
+    if !shaped || separator == b'-' {
+        return shaped.then_some(end);
+    }
+    let number = [start..start + 3, start + 4..start + 6, start + 7..end];
+    let number: Vec<u8> = number
+        .into_iter()
+        .filter_map(|part| text.get(part))
+        .flatten()
+        .copied()
+        .collect();
+    is_issued_ssn(&number).then_some(end)
+}
+
+fn is_issued_ssn(digits: &[u8]) -> bool {
+    let part = |range: std::ops::Range<usize>| digits.get(range).unwrap_or_default();
+    let area = part(0..3);
+    !matches!(area, b"000" | b"666" | [b'9', ..]) && part(3..5) != b"00" && part(5..9) != b"0000"
+}
+
+/// A number of the North American plan, with or without the country code 1.
+fn phone(text: &[u8], start: usize, length: usize) -> Option<(usize, usize)> {
+    let from = |first: usize, sign: u8| {
+        let before = first.checked_sub(1);
+        let signed = before.filter(|at| text.get(*at) == Some(&sign));
+        signed.unwrap_or(first)
+    };
+    if text.get(start) == Some(&b'1') && matches!(length, 1 | 4 | 7 | 11) {
+        let separator = text.get(start + 1).copied().filter(|b| is_separator(*b));
+        let national = start + 1 + usize::from(separator.is_some());
+        if let Some((end, between)) = national_number(text, national) {
+            let first = from(start, b'+');
+            // `1.4155551234` is a decimal number.
+            let decimal = separator == Some(b'.') && between == Between::Nothing;
+            let bare = separator.is_none() && between == Between::Nothing;
+            let fits = if bare {
+                is_bare_phone(text, first, national, end)
+            } else {
+                !decimal && between != Between::OnePoint
+            };
+            if fits && !in_uuid(text, start) {
+                return Some((first, end));
+            }
+        }
+    }
+    let (end, between) = national_number(text, start)?;
+    let first = from(start, b'(');
+    let fits = match between {
+        Between::Nothing => is_bare_phone(text, first, start, end),
+        Between::OnePoint => false,
+        Between::Some => true,
+    };
+    (fits && !in_uuid(text, start)).then_some((first, end))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    /// One point and nothing else: `122.4194155` is a decimal number.
+    OnePoint,
+    Some,
+}
+
+/// `(415) 555-1234` and its relatives; where it ends and what stands between its digits.
+fn national_number(text: &[u8], start: usize) -> Option<(usize, Between)> {
+    let mut at = start;
+    let (mut points, mut others) = (0, 0);
+    if text.get(at) == Some(&b'(') {
+        at += 1;
+        others += 1;
+    } else if start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'(') {
+        others += 1;
+    }
+    for (index, digits) in [3, 3, 4].into_iter().enumerate() {
+        if index == 1 && text.get(at) == Some(&b')') {
+            at += 1;
+            others += 1;
+        }
+        if index > 0
+            && let Some(&separator) = text.get(at).filter(|byte| is_separator(**byte))
+        {
+            at += 1;
+            if separator == b'.' {
+                points += 1;
+            } else {
+                others += 1;
+            }
+        }
+        if !(at..at + digits).all(|at| digit(text, at)) {
+            return None;
+        }
+        at += digits;
+    }
+    if digit(text, at) {
+        return None;
+    }
+    let between = match (points, others) {
+        (0, 0) => Between::Nothing,
+        (1, 0) => Between::OnePoint,
+        _ => Between::Some,
+    };
+    Some((at, between))
+}
+
+/// Ten digits in a row are a phone only if they stand alone and begin as one does: not the time in
+/// seconds (which begins with 1), not the digits of a decimal number or of a hash.
+fn is_bare_phone(text: &[u8], first: usize, national: usize, end: usize) -> bool {
+    let decimal = text.get(end) == Some(&b'.') && digit(text, end + 1);
+    text.get(national).is_some_and(|byte| *byte >= b'2')
+        && !word_before(text, first)
+        && !word_after(text, end)
+        && !is_fraction(text, first)
+        && !decimal
+}
+
+/// `+44 20 7946 0958`: a plus, then 8 to 15 digits with at most one separator between.
+fn international(text: &[u8], start: usize) -> Option<(usize, usize)> {
+    let plus = start.checked_sub(1)?;
+    if text.get(plus) != Some(&b'+') || text.get(start) == Some(&b'0') || word_before(text, plus) {
+        return None;
+    }
+    let mut at = start;
+    let mut count = 0;
+    let mut end = None;
+    while count <= 15 {
+        if digit(text, at) {
+            count += 1;
+            at += 1;
+            end = Some(at);
+            continue;
+        }
+        let skip = match text.get(at..at + 2) {
+            Some(&[separator, next]) if is_separator(separator) && next == b'(' => 2,
+            Some(&[b')', next]) if is_separator(next) => 2,
+            Some(&[byte, _]) if is_separator(byte) || matches!(byte, b'(' | b')') => 1,
+            _ => break,
+        };
+        if !digit(text, at + skip) {
+            break;
+        }
+        at += skip;
+    }
+    let end = end?;
+    ((8..=15).contains(&count) && !word_after(text, end)).then_some((plus, end))
+}
+
+/// Four numbers up to 255 with points between.
+fn ipv4(text: &[u8], start: usize) -> Option<usize> {
+    if word_before(text, start) {
+        return None;
+    }
+    let mut at = start;
+    for octet in 0..4 {
+        if octet > 0 {
+            if text.get(at) != Some(&b'.') {
+                return None;
+            }
+            at += 1;
+        }
+        let length = run(text, at);
+        let value = text
+            .get(at..at + length)
+            .filter(|_| (1..=3).contains(&length))?;
+        let value = value
+            .iter()
+            .fold(0_u32, |sum, byte| sum * 10 + u32::from(byte - b'0'));
+        if value > 255 {
+            return None;
+        }
+        at += length;
+    }
+    (!word_after(text, at)).then_some(at)
+}
+
+/// What a JSON number that is nothing but digits is, if it is one of them.
+pub(super) fn whole(digits: &[u8], on: &Builtins) -> Option<Rule> {
+    if !(10..=19).contains(&digits.len()) {
+        return None;
+    }
+    let values: Vec<u8> = digits.iter().map(|byte| byte.wrapping_sub(b'0')).collect();
+    if on.credit_cards && (13..=19).contains(&values.len()) && luhn(&values) && is_issued(&values) {
+        return Some(Rule::CreditCard);
+    }
+    let national = match values.as_slice() {
+        [1, rest @ ..] if rest.len() == 10 => rest,
+        rest if rest.len() == 10 => rest,
+        _ => return None,
+    };
+    // Area and exchange codes begin with 2 to 9.
+    let valid = national.first() >= Some(&2) && national.get(3) >= Some(&2);
+    (on.phones && valid).then_some(Rule::Phone)
+}
