@@ -20,8 +20,9 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// An underscore ends a number: the state of a session has keys such as `<tool>_result`.
 fn word_after(text: &[u8], at: usize) -> bool {
-    text.get(at).copied().is_some_and(is_word)
+    text.get(at).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn digit(text: &[u8], at: usize) -> bool {

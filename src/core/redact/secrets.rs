@@ -215,9 +215,9 @@ impl Shape {
                 (run.len() >= least && has_digit(run)).then_some((start, body + run.len()))
             }
             Exact(alphabet, length) => {
-                let run = run_within(text, body, length + 1, |byte| alphabet.has(byte));
-                let word = text.get(body + run.len());
-                let over = word.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+                let run = run_within(text, body, length, |byte| alphabet.has(byte));
+                let next = text.get(body + length);
+                let over = next.is_none_or(|byte| !byte.is_ascii_alphanumeric());
                 (run.len() == length && over).then_some((start, body + length))
             }
             SkKey => {
