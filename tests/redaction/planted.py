@@ -6,9 +6,7 @@ PEM = (
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAplanted\nq83vEjRWeJC=\n"
     "-----END RSA PRIVATE KEY-----"
 )
-JWT = (
-    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlLXBsYW50ZWQtMTIz"
-)
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlLXBsYW50ZWQtMTIz"
 
 #: Rule → text that holds one, and the part of it that must not leave.
 SECRETS: dict[str, tuple[str, str]] = {
