@@ -222,7 +222,9 @@ fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
         let named = [&b"ssn"[..], b"social security"];
         let named = named
             .iter()
-            .any(|word| memchr::memmem::find(&before, word).is_some());
+            .any(|word| memchr::memmem::find(&before, word).is_some())
+            // What stands for a number is not its name.
+            && memchr::memmem::find(&before, b"[ssn").is_none();
         let end = start + 9;
         let valid = is_issued_ssn(text.get(start..end)?);
         return (named && valid && !word_after(text, end)).then_some(end);

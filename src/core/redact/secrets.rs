@@ -291,7 +291,8 @@ fn url_password(text: &[u8], body: usize) -> Option<(usize, usize)> {
     let authority = rest.get(..rest.iter().position(over).unwrap_or(rest.len()))?;
     let at = memchr::memrchr(b'@', authority)?;
     let colon = memchr::memchr(b':', authority.get(..at)?)?;
-    (colon + 1 < at).then_some((body + colon + 1, body + at))
+    let redacted = authority.get(colon + 1..at)?.starts_with(b"[SECRET:");
+    (colon + 1 < at && !redacted).then_some((body + colon + 1, body + at))
 }
 
 #[cfg(test)]

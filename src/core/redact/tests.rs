@@ -1,5 +1,7 @@
 use super::*;
 
+mod properties;
+
 fn pii() -> Rules {
     Rules {
         pii: Some(Pii::default()),
