@@ -10,6 +10,7 @@ PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 ORACLE ?= ../shared/oracle
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -27,7 +28,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance bench fmt lint wheel clean test-all-pythons prerequisites \
+.PHONY: help demo test conformance bench fuzz fmt lint wheel clean test-all-pythons prerequisites \
 	check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -78,6 +79,10 @@ conformance: $(VENV)/.installed ## compare the traffic with the recordings in OR
 bench: $(VENV)/.bench ## measure speed and size (figures depend on the machine; read ratios within one run)
 	@echo '==> benchmarks'
 	$(PY) -m pytest benches -p no:cacheprovider -o timeout=0 $(BENCH_ARGS)
+
+fuzz: ## throw bytes at redaction for FUZZ_SECONDS (60)
+	@echo '==> fuzzing src/core/redact'
+	@sh scripts/fuzz '$(FUZZ_SECONDS)'
 
 fmt: $(VENV)/.dev ## format Rust and Python, apply the safe fixes of ruff
 	@echo '==> formatting'

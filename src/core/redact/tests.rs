@@ -1,5 +1,6 @@
 use super::*;
 
+mod corpus;
 mod properties;
 
 fn pii() -> Rules {
