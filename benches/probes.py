@@ -72,7 +72,7 @@ def _body(tool_input: object, tool_output: object) -> dict[str, Any]:
 def _client(options: dict[str, Any]) -> SentrialClient:
     import sentrial
 
-    return sentrial.SentrialClient(options["url"], options.get("key", _KEY))
+    return sentrial.SentrialClient(options["url"], options.get("key", _KEY), pii=options.get("pii"))
 
 
 def _sessions(client: SentrialClient, count: int) -> list[Any]:
