@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,6 +166,20 @@ def test_each_run_has_its_own_experiment_context(experiment: Experiment, paralle
     assert all(result.success for result in experiment.run(agent, parallel=parallel))
     assert sorted(seen) == ["be brief", "be brief", "explain", "explain"]
     assert not sentrial.is_experiment_mode()
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_threads_of_an_agent_inherit_the_experiment(experiment: Experiment, parallel: bool) -> None:
+    seen = []
+
+    def agent(_: object, variant: ExperimentVariant, __: object) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            inherited = pool.submit(sentrial.propagate(sentrial.get_variant_name)).result(20)
+            alone = pool.submit(sentrial.get_variant_name).result(20)
+        seen.append((variant.name, inherited, alone))
+
+    assert all(result.success for result in experiment.run(agent, parallel=parallel))
+    assert sorted(seen) == [("Control", "Control", None)] * 2 + [("Long", "Long", None)] * 2
 
 
 @pytest.mark.parametrize("parallel", [False, True])
@@ -373,6 +388,25 @@ def test_without_a_key_there_is_no_experiment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SENTRIAL_API_URL", "https://api.sentrial.com")
     with pytest.raises(AuthenticationError, match="SENTRIAL_API_KEY"):
         Experiment("exp_1")
+
+
+@pytest.mark.parametrize("pii", [True, {"enabled": True}])
+def test_errors_are_redacted_as_the_default_client_does_it(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, pii: object
+) -> None:
+    monkeypatch.setattr("sentrial.client._default", None)
+    sentrial.configure(KEY, collector.url, pii=pii)
+    experiment = Experiment("exp_1", KEY, collector.url)
+
+    def agent(*_: object) -> None:
+        raise ValueError("nobody is called jane@example.com")
+
+    experiment.run(agent)
+    sent = {body["errorMessage"] for body in collector.bodies("PATCH", RUN)}
+    assert len(sent) == 1
+    assert "jane@example.com" not in sent.pop()
+    starts = collector.bodies("POST", RUNS)
+    assert starts[0] == {"variantName": "Control", "baseSessionId": "sess_a_long_id"}
 
 
 def test_experiments_are_not_in_the_ledger(experiment: Experiment) -> None:
