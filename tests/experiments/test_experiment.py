@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -112,6 +114,35 @@ def test_runs_go_variant_by_variant_and_are_reported(
     ]
     assert lines[5] == "  [1/4] ✓ Control x sess_a_l..."
     assert lines[-3:] == ["Experiment complete!", "  Successful: 1/4", "  Failed: 3/4"]
+
+
+class Watched(io.StringIO):
+    """A stream that somebody watches."""
+
+    def isatty(self) -> bool:
+        """It is a terminal."""
+        return True
+
+
+def test_a_bar_shows_where_somebody_watches(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", Watched())
+    assert len(experiment.run(lambda *_: None)) == 4
+    assert isinstance(sys.stdout, Watched)
+    shown = sys.stdout.getvalue()
+    assert shown.index("] 0/4") < shown.index("] 2/4") < shown.index("] 4/4")
+    # Each is written over, and the last one is gone in the end.
+    assert "] 4/4\r\x1b[K\n" in shown
+    assert shown.endswith("Failed: 0/4\n")
+
+
+def test_there_is_no_bar_in_a_file(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment.run(lambda *_: None)
+    assert "\r" not in capsys.readouterr().out
 
 
 def test_e1_results_of_parallel_runs_keep_their_order(experiment: Experiment) -> None:
