@@ -138,6 +138,13 @@ def test_a_bar_shows_where_somebody_watches(
     assert shown.endswith("Failed: 0/4\n")
 
 
+def test_a_program_without_a_console_runs_experiments(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert len(experiment.run(lambda *_: None)) == 4
+
+
 def test_there_is_no_bar_in_a_file(
     experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
