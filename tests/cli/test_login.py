@@ -153,6 +153,17 @@ def test_the_stored_key_goes_to_no_other_server(cli: Cli, collector: Collector) 
     assert collector.requests() == []
 
 
+def test_a_connection_does_not_show_its_key(clean_env: pytest.MonkeyPatch) -> None:
+    import argparse
+
+    from sentrial.cli import connection
+
+    clean_env.setenv("SENTRIAL_API_KEY", KEY)
+    found = connection.of(argparse.Namespace(api_url=None, api_key=None))
+    assert found.key == KEY
+    assert KEY not in repr(found)
+
+
 def test_a_damaged_file_is_one_line(cli: Cli) -> None:
     stored(cli).parent.mkdir()
     for text in ("{", "[]"):
