@@ -63,8 +63,10 @@ def _base_url(owner: Any) -> str:
 
 
 def _provider(owner: Any) -> str:
-    client = read(owner, "_client")
-    host = read(read(client, "base_url"), "host")
+    try:
+        host = owner._client.base_url.host  # noqa: SLF001  how every resource knows its client
+    except AttributeError:
+        return "openai"
     return _HOSTS.get(host, "openai") if isinstance(host, str) else "openai"
 
 
