@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Passing", "arguments_of", "fields_of", "read", "scalars", "written"]
+__all__ = ["Passing", "arguments_of", "fields_of", "kept", "read", "scalars", "written"]
 
 _DEPTH = 12
 _SHORT = 256
@@ -108,6 +108,20 @@ def arguments_of(text: object) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def kept(kwargs: dict[str, Any], name: str) -> Any:
+    """Return a parameter that can be written down when the call is over.
+
+    A one-shot iterator is exchanged, in `kwargs` too, for one that keeps what passes. A list is
+    copied: the program may append to it before a stream has ended.
+    """
+    value = kwargs.get(name)
+    if type(value) is list:
+        return list(value)
+    if hasattr(type(value), "__next__") and not isinstance(value, Passing):
+        value = kwargs[name] = Passing(cast("Iterator[Any]", value))
+    return value
 
 
 class Passing:
