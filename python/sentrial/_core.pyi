@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Callable, Iterable
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
@@ -20,6 +19,7 @@ __all__ = [
     "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
+    "FirstSession",
     "Interaction",
     "LocalServer",
     "Mirrored",
@@ -50,7 +50,6 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
     "make_current",
     "open_session",
     "prepare",
@@ -68,6 +67,7 @@ __all__ = [
     "start_shutdown",
     "stats",
     "to_json",
+    "watch_first_session",
 ]
 
 PRICES_VERSION: Final[str]
@@ -259,6 +259,11 @@ class SentrialClient:
     def shutdown(self) -> None: ...
     def close(self) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    def _api_call(self, method: str, path: str, body: object = None) -> Any: ...
+    @property
+    def _masked_key(self) -> str | None: ...
+    def _route(self) -> dict[str, Any]: ...
+    def _api_probe(self, path: str) -> dict[str, Any]: ...
     @staticmethod
     def calculate_openai_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
     @staticmethod
@@ -448,6 +453,11 @@ class NativeWait:
     def stop(self) -> None: ...
 
 @final
+class FirstSession:
+    @property
+    def session_id(self) -> str | None: ...
+
+@final
 class ContextNode: ...
 
 @final
@@ -463,9 +473,11 @@ class Redactor:
     @staticmethod
     def lenient(config: Any) -> Redactor: ...
     def value(self, value: Any) -> Any: ...
+    def seal(self, data: bytes, max_bytes: int = 1_048_576) -> bytes: ...
     def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def watch_first_session() -> FirstSession: ...
 def open_session(
     client: SentrialClient,
     name: str,

@@ -72,14 +72,10 @@ impl Queue {
     }
 
     fn answered(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        if let Some(failure) = answer.imposed_page() {
+            return self.failed(request, &failure, at);
+        }
         match retry::classify(answer.status) {
-            StatusClass::Success if answer.page => {
-                let text = format!(
-                    "a page instead of the API's answer ({}): a proxy or the sign-in page of a network",
-                    answer.status
-                );
-                self.failed(request, &Failure::Page(text), at);
-            }
             StatusClass::Success => self.succeeded(request, answer, at),
             StatusClass::Unauthorized => self.unauthorized(request, &answer, at),
             StatusClass::RateLimited => self.rate_limited(request, &answer, at),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
+use crate::core::call::{Call, Calling, Ended};
 use crate::core::client::{ClientState, Mode};
 use crate::core::error::DeliveryError;
 use crate::core::exit::Patience;
@@ -80,6 +81,51 @@ impl Awaited for Answer {
 
     fn outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Ok(self.data(py)?.unwrap_or_else(|| py.None()))
+    }
+}
+
+/// A call outside the ledger. Dropped, it is not tried again.
+pub(crate) struct ApiCall {
+    state: Arc<ClientState>,
+    calling: Arc<Calling>,
+    longest: Duration,
+    deadline: Instant,
+}
+
+impl ApiCall {
+    pub(crate) fn begin(inner: &Inner, call: Call) -> Arc<Self> {
+        let longest = call.longest(inner.core.settings().options.timeout);
+        Arc::new(Self {
+            state: inner.core.state(),
+            calling: inner.core.call(call),
+            longest,
+            deadline: Instant::now() + longest,
+        })
+    }
+
+    /// How it ended; as a time-out if it has not.
+    pub(crate) fn ended(&self) -> Ended {
+        let ended = self.calling.ended().cloned();
+        ended.unwrap_or_else(|| Ended::late(self.longest))
+    }
+}
+
+impl Awaited for ApiCall {
+    fn process(&self) -> &Arc<Process> {
+        self.state.process()
+    }
+
+    fn is_over(&self) -> bool {
+        self.calling.ended().is_some()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.deadline)
+    }
+
+    /// Nothing: only calls that block wait for it, and they read [`ApiCall::ended`].
+    fn outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(py.None())
     }
 }
 

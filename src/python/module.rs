@@ -21,7 +21,7 @@ use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{block_on, wait_for};
-use super::{awaited, llm, log, pending, stats};
+use super::{awaited, begun, llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -390,5 +390,6 @@ pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
 #[pyfunction]
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     context::prepare(py)?;
+    begun::prepare(py)?;
     pending::prepare(py)
 }

@@ -11,10 +11,10 @@ use crate::core::session::Session;
 
 use super::awaited::{Creation, Naming};
 use super::client::SentrialClient;
-use super::context;
 use super::inner::Inner;
 use super::record::SessionRecord;
 use super::track::camel;
+use super::{begun, context};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -59,7 +59,9 @@ impl<'py> NewSession<'_, 'py> {
             let record = SessionRecord::new(Arc::clone(&session), None);
             let record = Arc::new(record.with_state(PyDict::new(client.py())));
             context::created(client, &record)?;
-            let receipt = inner.create(client.py(), &session, self.body(inner)?)?;
+            let body = self.body(inner)?;
+            begun::note(client, &session)?;
+            let receipt = inner.create(client.py(), &session, body)?;
             Ok(Some(Arc::new(Creation {
                 inner: Arc::clone(inner),
                 naming: Naming::of(inner, &session, receipt),

@@ -177,8 +177,10 @@ def test_h1_costs_of_others_are_kept(
 ) -> None:
     async def query(prompt: Any = None) -> Any:
         yield INIT
-        await asyncio.to_thread(collector.wait_for, 1, path="/api/sdk/sessions")
-        await asyncio.to_thread(client.flush)
+        yield {"type": "assistant", "message": {"content": [USES]}}
+        yield {"type": "user", "message": {"content": [GIVES]}}
+        # By then the client knows the session by its id.
+        await asyncio.to_thread(collector.wait_for, 1, path="/api/sdk/events")
         # A tool of the agent that costs something of its own.
         client.track_tool_call(SESSION, "search", {}, {}, estimated_cost=0.25)
         yield {**RESULT, "total_cost_usd": 0.5}

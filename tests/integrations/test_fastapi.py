@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
-import fastapi
-import httpx
 import pytest
+
+fastapi = pytest.importorskip("fastapi", reason="needs fastapi")
+httpx = pytest.importorskip("httpx", reason="needs httpx")
+
 import sentrial
 import sentrial.client
 from fastapi.responses import StreamingResponse

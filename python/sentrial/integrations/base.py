@@ -104,9 +104,11 @@ def cost_of(provider: str | None, model: str | None, usage: Usage) -> float | No
     """Return the cost of a call in USD; None for an unknown model, or where nothing was used."""
     if not model or not usage.prompt_tokens + usage.completion_tokens:
         return None
-    if pricing.lookup(model) is None:
-        return None
-    return pricing.calculate_cost(model, usage.prompt_tokens, usage.completion_tokens)
+    buckets = usage._asdict()
+    del buckets["total_tokens"]
+    known = pricing.cost(provider, model, **buckets)
+    # Frameworks have names of their own for providers, and some take the class of the model.
+    return known if known is not None or provider is None else pricing.cost(None, model, **buckets)
 
 
 class Hook:
