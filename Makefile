@@ -2,11 +2,15 @@
 #
 #   PYTHON=python3.12   the interpreter from which .venv is made
 #   PYTHONS="..."       the interpreters of `make test-all-pythons`
+#   FRAMEWORKS="..."    the sets of requirements/frameworks of `make test-frameworks`
+#   PROVIDERS="..."     the sets of requirements/providers of `make test-providers`
 #   ORACLE=DIR          where the recordings for `make conformance` are
 #   CARGO_TARGET_DIR    is respected, as everywhere in cargo
 
 PYTHON ?= python3
+FRAMEWORKS ?= $(notdir $(basename $(wildcard requirements/frameworks/*.txt)))
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+PROVIDERS ?= $(notdir $(basename $(wildcard requirements/providers/*.txt)))
 ORACLE ?= ../shared/oracle
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -28,8 +32,9 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test conformance bench fuzz fmt lint wheel clean test-all-pythons prerequisites \
-	check-rust test-rust check-python check-types test-python
+.PHONY: help demo test soak fuzz conformance bench fmt lint wheel prices clean prerequisites
+.PHONY: test-all-pythons test-servers test-frameworks test-providers
+.PHONY: check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
 	@echo 'Targets:'
@@ -68,6 +73,14 @@ test-python: $(VENV)/.dev
 	@echo '==> pytest on the installed wheel'
 	$(PY) -m pytest $(PYTEST_ARGS)
 
+soak: $(VENV)/.dev ## the tests that take minutes: a thousand forks, long faults
+	@echo '==> soak tests'
+	$(PY) -m pytest -m soak -o timeout=900 $(PYTEST_ARGS)
+
+test-servers: $(VENV)/.dev ## also the application server that must be compiled: uWSGI
+	$(PIP) install -r requirements/servers.txt
+	$(PY) -m pytest tests/process/test_application_servers.py $(PYTEST_ARGS)
+
 conformance: $(VENV)/.installed ## compare the traffic with the recordings in ORACLE, if they are there
 	@if [ -f '$(ORACLE)/compare.py' ]; then \
 		echo '==> comparing with the recordings in $(ORACLE)'; \
@@ -95,6 +108,12 @@ lint: check-rust check-python check-types ## the checks of `make test` without t
 wheel: dist/.built ## build the release wheel into dist/
 	@ls -l dist/*.whl
 
+prices: ## renew the embedded model prices from the PyPI package genai-prices (needs Python 3.11+)
+	@echo '==> reading genai-prices'
+	@[ -x .venv-prices/bin/python ] || $(PYTHON) -m venv .venv-prices
+	.venv-prices/bin/python -m pip --disable-pip-version-check --quiet install --upgrade genai-prices
+	.venv-prices/bin/python scripts/update-prices.py
+
 test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and run pytest there
 	@tested=0; \
 	for python in $(PYTHONS); do \
@@ -114,9 +133,36 @@ test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and
 	if [ "$$tested" -eq 0 ]; then echo 'none of PYTHONS runs here: $(PYTHONS)' >&2; exit 1; fi; \
 	echo "==> passed on $$tested Python versions"
 
+test-providers: dist/.built ## test the wrapped LLM clients with each set of requirements/providers
+	@for set in $(PROVIDERS); do \
+		venv=".venv-providers-$$set"; \
+		wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+		echo "==> $$set: tests/wrappers with $$wheel in $$venv"; \
+		{ [ -x "$$venv/bin/python" ] || $(PYTHON) -m venv "$$venv"; } && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --upgrade -r "requirements/providers/$$set.txt" && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$$wheel" && \
+		"$$venv/bin/python" -m pytest tests/wrappers tests/unit/test_llm_calls.py $(PYTEST_ARGS) || exit 1; \
+	done
+	@echo '==> passed with: $(PROVIDERS)'
+
+test-frameworks: dist/.built ## run the tests of the integrations with each set of requirements/frameworks
+	@for set in $(FRAMEWORKS); do \
+		venv=".venv-frameworks-$$set"; \
+		wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+		echo "==> $$set: tests/integrations with $$wheel in $$venv"; \
+		{ [ -x "$$venv/bin/python" ] || $(PYTHON) -m venv "$$venv"; } && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install -r "requirements/frameworks/$$set.txt" && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$$wheel" && \
+		"$$venv/bin/python" -m pytest tests/integrations $(PYTEST_ARGS) && \
+		if [ -f '$(ORACLE)/compare.py' ]; then \
+			"$$venv/bin/python" tests/conformance/run_recordings.py '$(ORACLE)' --python "$$venv/bin/python" --frameworks; \
+		fi || exit 1; \
+	done
+	@echo '==> passed with: $(FRAMEWORKS)'
+
 clean: ## remove the virtual environments, the wheel, caches and ./target (never CARGO_TARGET_DIR)
 	@echo '==> removing what make made'
-	rm -rf $(VENV) .venv-3.* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-3.* .venv-frameworks-* .venv-providers-* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find python tests examples benches -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 prerequisites:

@@ -298,8 +298,189 @@ def offer(options: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def loop(options: dict[str, Any]) -> dict[str, Any]:
+    """Measure how long an event loop does not come round at most, with the SDK and without."""
+    import asyncio
+    import random
+
+    from sentrial import AsyncSentrialClient
+
+    steps, pool = 10, _payloads()
+
+    async def with_sdk(client: Any, number: int, pauses: list[float]) -> None:
+        async with client.begin(f"user-{number}", "chat", input="hello") as interaction:
+            for step, pause in enumerate(pauses):
+                await asyncio.sleep(pause)
+                receipt = await interaction.track_tool_call("search", *pool[step % _POOL])
+                if step == steps // 2:
+                    await receipt
+            interaction.set_output("done")
+
+    async def without(pauses: list[float]) -> None:
+        for pause in pauses:
+            await asyncio.sleep(pause)
+
+    async def longest_gap(work: list[Any]) -> float:
+        longest = 0.0
+
+        async def tick() -> None:
+            nonlocal longest
+            while True:
+                before = time.perf_counter()
+                await asyncio.sleep(0.001)
+                longest = max(longest, time.perf_counter() - before - 0.001)
+
+        ticker = asyncio.ensure_future(tick())
+        await asyncio.sleep(0.05)
+        longest = 0.0
+        await asyncio.gather(*work)
+        ticker.cancel()
+        return longest * 1e6
+
+    async def main() -> dict[str, Any]:
+        chance = random.Random(7)  # noqa: S311  the same pauses every time
+        plan = [
+            [chance.uniform(0.001, 0.03) for _ in range(steps)] for _ in range(options["tasks"])
+        ]
+        client = AsyncSentrialClient(options["url"], _KEY, wait_timeout=30)
+        await client.track_decision("warm-up", "the thread, the connection, the imports")
+        await client.flush()
+        gc.collect()
+        idle = await longest_gap([without(pauses) for pauses in plan])
+        stall = await longest_gap([with_sdk(client, n, plan[n]) for n in range(len(plan))])
+        await client.flush()
+        return {"stall": stall, "idle_stall": idle, "steps": steps}
+
+    return asyncio.run(main())
+
+
+def _nothing(query: str, limit: int = 3) -> None:
+    """Be a tool that does nothing."""
+
+
+async def _nothing_later(query: str, limit: int = 3) -> None:
+    """Be the same as a coroutine function."""
+
+
+def _per_call(function: Callable[[str], Any], count: int) -> float:
+    start = _clock()
+    for _ in range(count):
+        function("words")
+    return (_clock() - start) / count / 1000
+
+
+async def _per_awaited_call(function: Callable[[str], Any], count: int) -> float:
+    start = _clock()
+    for _ in range(count):
+        await function("words")
+    return (_clock() - start) / count / 1000
+
+
+def decorated(options: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool that does nothing, with and without a session, beside the bare function."""
+    import asyncio
+
+    import sentrial
+
+    client = _client(options)
+    tool, tool_later = sentrial.tool(_nothing), sentrial.tool(_nothing_later)
+    blocks, block = options["blocks"], options["block"]
+    times: dict[str, list[float]] = {"bare": [], "outside": [], "inside": [], "inside_async": []}
+    for _ in range(blocks):
+        bare = _per_call(_nothing, block)
+        times["bare"].append(bare)
+        times["outside"].append(_per_call(tool, block) - bare)
+        with client.begin(user_id="user", event="bench"):
+            times["inside"].append(_per_call(tool, block) - bare)
+            bare = asyncio.run(_per_awaited_call(_nothing_later, block))
+            times["inside_async"].append(asyncio.run(_per_awaited_call(tool_later, block)) - bare)
+        client.flush(30)
+    stats = client.stats()
+    medians = {name: median(values) for name, values in times.items()}
+    return {**medians, "delivered": stats["delivered"], "accepted": stats["accepted"]}
+
+
+def priced(_options: dict[str, Any]) -> dict[str, Any]:
+    """Price a call, the first time and again."""
+    from sentrial import pricing
+
+    start = _clock()
+    pricing.cost("openai", "gpt-4o", input_tokens=1000, output_tokens=100)
+    first = (_clock() - start) / 1000
+    again = []
+    for _ in range(2000):
+        start = _clock()
+        pricing.cost("openai", "gpt-4o", input_tokens=1000, output_tokens=100)
+        again.append((_clock() - start) / 1000)
+    return {"first": first, "again": median(again)}
+
+
+def wrapped(options: dict[str, Any]) -> dict[str, Any]:
+    """Time calls of a bare and of a wrapped client against a provider on loopback, by turns.
+
+    The wrapped client is another one, so that both have connections of their own; a session is
+    current for both.
+    """
+    import sentrial
+    from openai import OpenAI
+
+    sentrial.configure(api_key=_KEY, api_url=options["url"])
+    clients = [OpenAI(api_key="k", base_url=f"{options['upstream']}/v1") for _ in range(2)]
+    sentrial.wrap_openai(clients[1])
+    # By turns, and first by turns, so that neither always finds what the other has warmed up.
+    orders = [[0, 1], [1, 0]]
+    ask: dict[str, Any] = {
+        "model": "gpt-4o",
+        "messages": [
+            {"role": "system", "content": "You are a helpful assistant. " * 10},
+            {"role": "user", "content": "what is the refund policy for this order"},
+        ],
+        "temperature": 0.2,
+    }
+    whole: tuple[list[float], list[float]] = ([], [])
+    pieces: tuple[list[float], list[float]] = ([], [])
+    seen = 0
+    with sentrial.begin(user_id="user", event="bench"):
+        for number in range(options["calls"] + options["warm_up"]):
+            for which in orders[number % 2]:
+                start = _clock()
+                clients[which].chat.completions.create(**ask)
+                if number >= options["warm_up"]:
+                    whole[which].append((_clock() - start) / 1000)
+        ask |= {"stream": True, "stream_options": {"include_usage": True}}
+        for number in range(options["streams"]):
+            for which in orders[number % 2]:
+                stream = clients[which].chat.completions.create(**ask)
+                next(stream)
+                start = _clock()
+                seen = sum(1 for _ in stream)
+                pieces[which].append((_clock() - start) / 1000 / seen)
+    sentrial.flush(10)
+    return {
+        "bare": median(whole[0]),
+        "wrapped": median(whole[1]),
+        "bare_piece": median(pieces[0]),
+        "wrapped_piece": median(pieces[1]),
+        "pieces": seen,
+        "delivered": sentrial.stats()["delivered"],
+    }
+
+
 _PROBES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    probe.__name__: probe for probe in (calls, steady, deliver, published, bare, first_event, offer)
+    probe.__name__: probe
+    for probe in (
+        calls,
+        steady,
+        deliver,
+        published,
+        bare,
+        first_event,
+        offer,
+        decorated,
+        priced,
+        wrapped,
+        loop,
+    )
 }
 
 

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
         begin_async,
         configure_async,
     )
+    from sentrial.autogen import SentrialAutogenHandler
     from sentrial.batcher import BatcherConfig, EventBatcher
+    from sentrial.claude_code import TrackedClaudeClient, wrap_claude_agent, wrap_claude_client
     from sentrial.context import (
         ExperimentContext,
         get_experiment_context,
@@ -43,7 +45,15 @@ if TYPE_CHECKING:
         get_variant_name,
         is_experiment_mode,
     )
-    from sentrial.decorators import get_current_session_id, tool
+    from sentrial.crewai import SentrialCrewHandler, track_crew
+    from sentrial.decorators import (
+        SessionContext,
+        get_current_interaction,
+        get_current_session_id,
+        get_session_entry_points,
+        session,
+        tool,
+    )
     from sentrial.exceptions import (
         APIConnectionError,
         APIError,
@@ -57,14 +67,50 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.experiment import (
+        Experiment,
+        ExperimentRunResult,
+        ExperimentRunTracker,
+        ExperimentTestCase,
+        ExperimentVariant,
+    )
+    from sentrial.langchain import (
+        LANGCHAIN_MAJOR_VERSION,
+        LANGCHAIN_VERSION,
+        AsyncSentrialCallbackHandler,
+        SentrialCallbackHandler,
+        create_agent_with_sentrial,
+        get_agent_executor,
+        get_openai_tools_agent_creator,
+        get_react_agent,
+    )
+    from sentrial.langfuse_integration import LangfuseIntegration, LangfuseTraceContext
+    from sentrial.otel import SentrialSpanProcessor, setup_otel_tracing
+    from sentrial.propagation import (
+        PropagatingExecutor,
+        context_env,
+        extract_headers,
+        inject_headers,
+        propagate,
+    )
     from sentrial.redact import PiiBuiltinPatterns, PiiConfig, PiiCustomPattern
     from sentrial.types import EventType
+    from sentrial.wrappers import (
+        instrument,
+        llm_call,
+        unwrap,
+        wrap_anthropic,
+        wrap_google,
+        wrap_llm,
+        wrap_openai,
+    )
 
-__all__ = [
+__all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "APIConnectionError",
     "APIError",
     "APITimeoutError",
     "AsyncInteraction",
+    "AsyncSentrialCallbackHandler",
     "AsyncSentrialClient",
     "AuthenticationError",
     "BadRequestError",
@@ -72,17 +118,33 @@ __all__ = [
     "ConfigurationError",
     "EventBatcher",
     "EventType",
+    "Experiment",
     "ExperimentContext",
+    "ExperimentRunResult",
+    "ExperimentRunTracker",
+    "ExperimentTestCase",
+    "ExperimentVariant",
     "Interaction",
+    "LANGCHAIN_MAJOR_VERSION",
+    "LANGCHAIN_VERSION",
+    "LangfuseIntegration",
+    "LangfuseTraceContext",
     "NotFoundError",
     "PermissionDeniedError",
     "PiiBuiltinPatterns",
     "PiiConfig",
     "PiiCustomPattern",
+    "PropagatingExecutor",
     "RateLimitError",
+    "SentrialAutogenHandler",
+    "SentrialCallbackHandler",
     "SentrialClient",
+    "SentrialCrewHandler",
     "SentrialError",
+    "SentrialSpanProcessor",
     "ServerError",
+    "SessionContext",
+    "TrackedClaudeClient",
     "__version__",
     "begin",
     "begin_async",
@@ -90,17 +152,39 @@ __all__ = [
     "close",
     "configure",
     "configure_async",
+    "context_env",
+    "create_agent_with_sentrial",
+    "extract_headers",
     "flush",
+    "get_agent_executor",
+    "get_current_interaction",
     "get_current_session_id",
     "get_experiment_context",
+    "get_openai_tools_agent_creator",
+    "get_react_agent",
     "get_session_context",
+    "get_session_entry_points",
     "get_system_prompt",
     "get_variant_name",
+    "inject_headers",
+    "instrument",
     "is_experiment_mode",
+    "llm_call",
+    "propagate",
+    "session",
     "set_session_context",
+    "setup_otel_tracing",
     "shutdown",
     "stats",
     "tool",
+    "track_crew",
+    "unwrap",
+    "wrap_anthropic",
+    "wrap_claude_agent",
+    "wrap_claude_client",
+    "wrap_google",
+    "wrap_llm",
+    "wrap_openai",
 ]
 
 _LAZY = {
@@ -119,9 +203,73 @@ _LAZY = {
         ),
         "sentrial.context",
     ),
-    **dict.fromkeys(("get_current_session_id", "tool"), "sentrial.decorators"),
+    **dict.fromkeys(
+        (
+            "Experiment",
+            "ExperimentRunResult",
+            "ExperimentRunTracker",
+            "ExperimentTestCase",
+            "ExperimentVariant",
+        ),
+        "sentrial.experiment",
+    ),
+    **dict.fromkeys(
+        (
+            "SessionContext",
+            "get_current_interaction",
+            "get_current_session_id",
+            "get_session_entry_points",
+            "session",
+            "tool",
+        ),
+        "sentrial.decorators",
+    ),
+    **dict.fromkeys(
+        (
+            "PropagatingExecutor",
+            "context_env",
+            "extract_headers",
+            "inject_headers",
+            "propagate",
+        ),
+        "sentrial.propagation",
+    ),
     **dict.fromkeys(("PiiBuiltinPatterns", "PiiConfig", "PiiCustomPattern"), "sentrial.redact"),
+    **dict.fromkeys(
+        ("LangfuseIntegration", "LangfuseTraceContext"), "sentrial.langfuse_integration"
+    ),
+    **dict.fromkeys(("SentrialSpanProcessor", "setup_otel_tracing"), "sentrial.otel"),
+    **dict.fromkeys(
+        (
+            "instrument",
+            "llm_call",
+            "unwrap",
+            "wrap_anthropic",
+            "wrap_google",
+            "wrap_llm",
+            "wrap_openai",
+        ),
+        "sentrial.wrappers",
+    ),
     "EventType": "sentrial.types",
+    "SentrialAutogenHandler": "sentrial.autogen",
+    **dict.fromkeys(("SentrialCrewHandler", "track_crew"), "sentrial.crewai"),
+    **dict.fromkeys(
+        ("TrackedClaudeClient", "wrap_claude_agent", "wrap_claude_client"), "sentrial.claude_code"
+    ),
+    **dict.fromkeys(
+        (
+            "LANGCHAIN_MAJOR_VERSION",
+            "LANGCHAIN_VERSION",
+            "AsyncSentrialCallbackHandler",
+            "SentrialCallbackHandler",
+            "create_agent_with_sentrial",
+            "get_agent_executor",
+            "get_openai_tools_agent_creator",
+            "get_react_agent",
+        ),
+        "sentrial.langchain",
+    ),
 }
 
 

@@ -5,47 +5,72 @@
 
 import os
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
 from typing_extensions import Self, disjoint_base
 
+from sentrial.async_client import AsyncSentrialClient
 from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
 
 __all__ = [
+    "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
+    "FirstSession",
     "Interaction",
     "LocalServer",
+    "Mirrored",
+    "NativeWait",
     "Pending",
     "Redactor",
     "SentrialClient",
+    "Wait",
+    "Waits",
     "__version__",
+    "add_usage",
     "after_fork_in_child",
     "after_fork_in_parent",
     "at_exit",
+    "attach",
+    "awaits_answers",
     "before_fork",
     "clear_session_context",
     "context_client",
+    "context_variables",
+    "current_interaction",
     "current_session",
-    "enter_state",
+    "deferred_client",
     "flush_all",
+    "flush_mirror",
     "get_session_context",
     "is_immediate",
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
+    "make_current",
+    "open_session",
     "prepare",
+    "price_cost",
+    "price_lookup",
+    "price_register",
     "release",
     "sessions_get",
     "sessions_list",
     "set_session_context",
+    "start_create_session",
+    "start_flush",
+    "start_get_session",
+    "start_naming",
+    "start_shutdown",
     "stats",
     "to_json",
+    "watch_first_session",
 ]
 
+PRICES_VERSION: Final[str]
 __version__: Final[str]
 
 @disjoint_base
@@ -115,7 +140,7 @@ class SentrialClient:
     ) -> str | None: ...
     def track_tool_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         tool_name: str,
         tool_input: Any,
         tool_output: Any,
@@ -132,7 +157,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_decision(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         reasoning: str,
         alternatives: list[str] | None = None,
         confidence: float | None = None,
@@ -146,7 +171,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_error(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         error_message: str,
         error_type: str | None = None,
         tool_name: str | None = None,
@@ -157,7 +182,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def track_llm_call(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         model: str,
         messages: Any = None,
         output: Any = None,
@@ -169,10 +194,15 @@ class SentrialClient:
         duration_ms: float | None = None,
         error: dict[str, Any] | str | BaseException | None = None,
         metadata: dict[str, Any] | None = None,
+        usage: Any = None,
+        output_fields: dict[str, Any] | None = None,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        with_usage: bool = True,
     ) -> dict[str, Any]: ...
     def track_state_change(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         changes: dict[str, Any],
         reasoning: str | None = None,
         *,
@@ -181,10 +211,12 @@ class SentrialClient:
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]: ...
     # An EventType is a str.
-    def track_event(self, session_id: str, event_type: str, **fields: Any) -> dict[str, Any]: ...
+    def track_event(
+        self, session_id: str | Interaction, event_type: str, **fields: Any
+    ) -> dict[str, Any]: ...
     def complete_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         success: bool = True,
         failure_reason: str | None = None,
         estimated_cost: float | None = None,
@@ -202,7 +234,7 @@ class SentrialClient:
     ) -> dict[str, Any]: ...
     def close_session(
         self,
-        session_id: str,
+        session_id: str | Interaction,
         duration_ms: int | None = None,
         success: bool | None = None,
         failure_reason: str | None = None,
@@ -210,8 +242,8 @@ class SentrialClient:
         status: str | None = None,
         summary: str | None = None,
     ) -> dict[str, Any]: ...
-    def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
-    def get_session(self, session_id: str) -> dict[str, Any] | None: ...
+    def update_session(self, session_id: str | Interaction, **fields: Any) -> dict[str, Any]: ...
+    def get_session(self, session_id: str | Interaction) -> dict[str, Any] | None: ...
     def begin(
         self,
         user_id: str,
@@ -221,12 +253,17 @@ class SentrialClient:
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         *,
-        parent_session_id: str | Interaction | None = None,
+        parent_session_id: str | Interaction | CurrentSession | None = None,
     ) -> Interaction: ...
     def flush(self, timeout: float = 30.0) -> None: ...
     def shutdown(self) -> None: ...
     def close(self) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    def _api_call(self, method: str, path: str, body: object = None) -> Any: ...
+    @property
+    def _masked_key(self) -> str | None: ...
+    def _route(self) -> dict[str, Any]: ...
+    def _api_probe(self, path: str) -> dict[str, Any]: ...
     @staticmethod
     def calculate_openai_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
     @staticmethod
@@ -346,6 +383,21 @@ class CurrentSession:
         *,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
+    def track_llm_call(
+        self,
+        model: str,
+        messages: Any = None,
+        output: Any = None,
+        *,
+        provider: str | None = None,
+        usage: Any = None,
+        estimated_cost: float | None = None,
+        duration_ms: float | None = None,
+        error: dict[str, Any] | str | BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+        output_fields: dict[str, Any] | None = None,
+        with_usage: bool = True,
+    ) -> None: ...
     def track_error(
         self,
         error_message: str,
@@ -353,17 +405,57 @@ class CurrentSession:
         tool_name: str | None = None,
         stack_trace: str | None = None,
         *,
+        tool_input: Any = None,
         metadata: dict[str, Any] | None = None,
     ) -> None: ...
 
 @final
+class Mirrored:
+    @property
+    def kind(self) -> Literal["create", "event", "complete", "update"]: ...
+    @property
+    def session_key(self) -> int: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def is_lost(self) -> bool: ...
+    @property
+    def knows_rules(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    def body(self) -> bytes: ...
+
+@final
 class Pending:
-    @property
-    def stalled(self) -> bool: ...
-    @property
-    def wait_timeout(self) -> float: ...
     def wait(self) -> dict[str, Any] | None: ...
     def poll(self) -> dict[str, Any] | None: ...
+    def waiting(self) -> Wait: ...
+
+@final
+class Wait:
+    def is_over(self) -> bool: ...
+    def remaining(self) -> float | None: ...
+    def result(self) -> Any: ...
+    def abandon(self) -> None: ...
+
+@final
+class Waits:
+    def __new__(cls) -> Waits: ...
+    def fileno(self) -> int | None: ...
+    def is_ours(self) -> bool: ...
+    def add(self, wait: Wait) -> int | None: ...
+    def forget(self, ticket: int) -> None: ...
+    def look(self) -> list[int]: ...
+
+@final
+class NativeWait:
+    def run(self) -> None: ...
+    def stop(self) -> None: ...
+
+@final
+class FirstSession:
+    @property
+    def session_id(self) -> str | None: ...
 
 @final
 class ContextNode: ...
@@ -385,9 +477,26 @@ class Redactor:
     def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def watch_first_session() -> FirstSession: ...
+def open_session(
+    client: SentrialClient,
+    name: str,
+    *,
+    agent_name: str | None = None,
+    user_id: Any = None,
+    parent_session_id: str | Interaction | None = None,
+    convo_id: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Interaction: ...
+def context_variables() -> tuple[ContextVar[Any], ContextVar[Any]]: ...
+def current_interaction() -> Interaction | None: ...
+def make_current(interaction: Interaction) -> None: ...
+def attach(session_id: str, client: SentrialClient) -> None: ...
 def context_client() -> SentrialClient | None: ...
 def get_session_context() -> str | None: ...
-def set_session_context(session_id: str | None, client: SentrialClient | None = None) -> None: ...
+def set_session_context(
+    session_id: str | None, client: SentrialClient | AsyncSentrialClient | None = None
+) -> None: ...
 def clear_session_context() -> None: ...
 def stats() -> dict[str, Any]: ...
 def flush_all(timeout: float) -> None: ...
@@ -396,10 +505,18 @@ def release(client: SentrialClient) -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
-def at_exit() -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
+def at_exit(elapsed: float = 0.0) -> None: ...
+def price_cost(
+    provider: str | None,
+    model: str,
+    counts: tuple[int, int, int, int, int, int, int],
+    at: int | None,
+    context: dict[str, str] | None,
 ) -> float | None: ...
+def price_lookup(
+    provider: str | None, model: str, at: int | None, context: dict[str, str] | None
+) -> tuple[str, str, dict[str, float]] | None: ...
+def price_register(provider: str | None, model: str, rates: dict[str, str]) -> None: ...
 def to_json(value: object, max_bytes: int = 1_048_576) -> bytes: ...
 
 class _Key(TypedDict):
@@ -437,5 +554,29 @@ def sessions_list(
     key_id: str | None = None,
 ) -> str: ...
 def sessions_get(db: str | os.PathLike[str], id: str) -> str: ...  # noqa: A002  as at run time
-def enter_state(client: SentrialClient, session_id: str) -> None: ...
+def awaits_answers(client: SentrialClient) -> bool: ...
+def deferred_client() -> SentrialClient: ...
+def start_create_session(
+    client: SentrialClient,
+    name: str,
+    agent_name: str | None,
+    user_id: str | None,
+    parent_session_id: str | None,
+    convo_id: str | None,
+    metadata: dict[str, Any] | None,
+    project_id: str | None,
+) -> Wait | None: ...
+def start_get_session(client: SentrialClient, session_id: str) -> Wait | None: ...
+def start_flush(client: SentrialClient, timeout: float | None) -> Wait | None: ...
+def flush_mirror(client: SentrialClient, timeout: float) -> None: ...
+def start_shutdown(client: SentrialClient) -> Wait | None: ...
+def start_naming(interaction: Interaction) -> Wait: ...
+def add_usage(
+    client: SentrialClient,
+    session_id: str,
+    *,
+    prompt_tokens: float | None = None,
+    completion_tokens: float | None = None,
+    cost: float | None = None,
+) -> None: ...
 def is_immediate(client: SentrialClient) -> bool: ...

@@ -8,9 +8,41 @@ import sys
 
 from sentrial import _core
 
+# Seconds of the time for the end of the process that were spent on the mirror: the end has one
+# deadline. What exit handlers of the program take in between does not count.
+_spent = [0.0]
+_watched: list[bool] = []
+
+
+def _finish_mirror(*, last: bool = True) -> None:
+    mirror = sys.modules.get("sentrial._mirror")
+    if mirror is not None:
+        import time
+
+        started = time.monotonic()
+        mirror.finish(_spent[0], last=last)
+        _spent[0] += time.monotonic() - started
+
+
+def watch_mirror() -> None:
+    """Let the mirror deliver at the end of the process; called when it has started."""
+    if _watched:
+        return
+    _watched.append(True)
+    import threading
+
+    # Since Python 3.12 no thread can be started in exit handlers, and what is mirrored to may need
+    # some. This is what concurrent.futures uses; without it exit handlers have to do.
+    early = getattr(threading, "_register_atexit", None)
+    if early is not None:
+        early(lambda: _finish_mirror(last=False))
+    # Before the exit handlers of what is mirrored to: it was made before.
+    atexit.register(_finish_mirror)
+
 
 def _at_exit() -> None:
-    _core.at_exit()
+    _finish_mirror()
+    _core.at_exit(_spent[0])
 
 
 class _Marker:
@@ -35,6 +67,7 @@ def _watch_multiprocessing() -> None:
 
 
 def _in_child() -> None:
+    _spent[0] = 0.0
     _core.after_fork_in_child()
     _watch_multiprocessing()
 

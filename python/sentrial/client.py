@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 from sentrial import _core
 from sentrial._core import Interaction, SentrialClient
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sentrial.batcher import BatcherConfig
+    from sentrial.integrations.langfuse import LangfuseIntegration
     from sentrial.redact import PiiConfig
 
 __all__ = [
@@ -41,6 +45,8 @@ RETRYABLE_STATUS_CODES = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which a request is tried again (5xx except 501 and 505 as well)."""
 
 _default: SentrialClient | None = None
+_configured: SentrialClient | None = None
+"""The client of the last `configure`; the default async client is made like it."""
 
 
 def _get_client() -> SentrialClient:
@@ -88,6 +94,7 @@ def configure(
     deny_fields: Iterable[str] | None = None,
     keep_media: bool = False,
     before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
+    langfuse: LangfuseIntegration | None = None,
 ) -> None:
     """Replace the default client; returns at once.
 
@@ -98,12 +105,12 @@ def configure(
     Raises:
         ConfigurationError: An argument, or a key or address from the environment, cannot be used.
     """
-    global _default  # noqa: PLW0603
+    global _default, _configured  # noqa: PLW0603
     new = SentrialClient(
         api_url,
         api_key,
         fail_silently,
-        None,
+        langfuse,
         pii,
         batching,
         timeout=timeout,
@@ -126,7 +133,7 @@ def configure(
         before_send=before_send,
     )
     old = _default
-    _default = new
+    _default = _configured = new
     if old is not None:
         _hand_over(old, new)
 
@@ -170,7 +177,11 @@ def flush(timeout: float = 30.0) -> None:
         SentrialError: The first failure since the last flush, if the default client is loud and
             batches.
     """
+    started = time.monotonic()
     _core.flush_all(timeout)
+    mirror = sys.modules.get("sentrial._mirror")
+    if mirror is not None:
+        mirror.flush(max(0.0, timeout - (time.monotonic() - started)))
     if _default is not None:
         _default.flush(0)
 

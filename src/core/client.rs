@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
+use super::call::{Call, Calling, Waiting};
 use super::clock;
 use super::error::{DeliveryError, DropReason};
 use super::exit;
@@ -17,7 +18,7 @@ use super::health::State;
 use super::lookup::{self, Lookup, Question, Verdict};
 use super::notices::{Level, Notice};
 use super::options::{BatchOptions, Options};
-use super::policy::{Policy, Redaction};
+use super::policy::{Policy, Redaction, Version};
 use super::process::Process;
 use super::queue::{Limits, Queue};
 use super::receipt::Receipt;
@@ -232,6 +233,19 @@ impl Client {
         )
     }
 
+    /// Makes a call outside the ledger; the outcome can be waited for.
+    pub fn call(&self, call: Call) -> Arc<Calling> {
+        let state = self.state();
+        let process = Arc::clone(&state.process);
+        let idempotency_key = process.idempotency_key(process.next_number());
+        let calling = Arc::new(Calling::default());
+        let waiting = Waiting::new(state, call, idempotency_key, Arc::clone(&calling));
+        process.calls.put(waiting);
+        process.ensure_running();
+        process.signal.ring();
+        calling
+    }
+
     fn submit_with(
         &self,
         kind: Kind,
@@ -315,16 +329,66 @@ impl ClientState {
             return;
         }
         let mut report = Report::default();
-        let max = self.settings.options.max_event_bytes;
-        request.body.rewrite(|json, shape| {
-            let max = max.saturating_sub(if shape == Shape::Tail { ID_ROOM } else { 0 });
-            let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, &mut report));
-            std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
-        });
+        request
+            .body
+            .rewrite(|json, shape| self.sealed(&rules, json, shape, &mut report));
         request.sealed = Some(rules.number);
         if !report.is_empty() {
             self.note(&report);
         }
+    }
+
+    fn sealed(
+        &self,
+        rules: &Version,
+        json: &[u8],
+        shape: Shape,
+        report: &mut Report,
+    ) -> Option<Vec<u8>> {
+        let room = if shape == Shape::Tail { ID_ROOM } else { 0 };
+        let max = self.settings.options.max_event_bytes.saturating_sub(room);
+        let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, report));
+        std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
+    }
+
+    /// The body of a call outside the ledger as it may leave: redacted, but not cut, for a prompt
+    /// must arrive whole. Before the rules are known all of it is withheld.
+    fn sealed_call(&self, body: &Bytes) -> Bytes {
+        if body.is_empty() {
+            return Bytes::new();
+        }
+        if !self.knows_rules() {
+            return redact::withheld(Shape::Body).into();
+        }
+        let rules = self.policy.current();
+        let mut report = Report::default();
+        let sealing = AssertUnwindSafe(|| {
+            rules
+                .redactor
+                .sealed(body, Shape::Body, usize::MAX, &mut report)
+        });
+        let sealed = std::panic::catch_unwind(sealing);
+        if !report.is_empty() {
+            self.note(&report);
+        }
+        match sealed.unwrap_or_else(|_| Some(redact::withheld(Shape::Body))) {
+            Some(sealed) => sealed.into(),
+            None => body.clone(),
+        }
+    }
+
+    /// The body of a request as it may leave for somewhere else, where it is recorded as well: the
+    /// same rules apply. What they do is in the report once, with the request itself.
+    #[must_use]
+    pub fn sealed_copy(&self, json: &[u8]) -> Option<Vec<u8>> {
+        let rules = self.policy.current();
+        self.sealed(&rules, json, Shape::Body, &mut Report::default())
+    }
+
+    /// Are the rules known that bodies are redacted with? Before that nothing may leave.
+    #[must_use]
+    pub fn knows_rules(&self) -> bool {
+        !self.policy.must_ask()
     }
 
     /// Adds to what has been redacted for this client.
@@ -396,6 +460,12 @@ impl ClientState {
     #[must_use]
     pub fn process(&self) -> &Arc<Process> {
         &self.process
+    }
+
+    /// The settings of the client.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The queue, locked.
@@ -494,7 +564,9 @@ impl ClientState {
         self.key.load_full()
     }
 
-    pub(super) fn transport_config(&self) -> Config {
+    /// How the server is reached.
+    #[must_use]
+    pub fn transport_config(&self) -> Config {
         let options = &self.settings.options;
         let url = &self.settings.url;
         let proxies = options.proxies.clone();
@@ -521,6 +593,26 @@ impl ClientState {
             body: request.body.wire(),
             idempotency_key,
             made_at: request.made_at,
+            timeout: self.settings.options.timeout,
+        }
+    }
+
+    /// What goes out for a call outside the ledger. Like [`ClientState::attempt`] it runs on the
+    /// delivery thread, right before the bytes leave.
+    pub(super) fn attempt_call(
+        &self,
+        call: &Call,
+        made_at: SystemTime,
+        idempotency_key: String,
+    ) -> Attempt {
+        Attempt {
+            url: Arc::clone(&self.settings.url),
+            key: self.key().as_deref().cloned(),
+            method: call.method,
+            path: call.path.clone(),
+            body: self.sealed_call(&call.body),
+            idempotency_key,
+            made_at,
             timeout: self.settings.options.timeout,
         }
     }

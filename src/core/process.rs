@@ -4,16 +4,18 @@
 //! and puts a fresh [`Process`] in its place; what it inherited is leaked on purpose, because its
 //! locks may be held by threads that do not exist here, and its sockets belong to the parent.
 
+mod doorbell;
 mod thread;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use uuid::Uuid;
 
+use super::call::Calls;
 use super::client::ClientState;
 use super::exit::Patience;
 use super::health::State;
@@ -22,6 +24,8 @@ use super::signal::Signal;
 use super::stats::Counters;
 use super::sync::lock;
 use thread::Slot;
+
+pub use doorbell::Doorbell;
 
 static CURRENT: ArcSwapOption<Process> = ArcSwapOption::const_empty();
 
@@ -37,6 +41,7 @@ pub struct Process {
     started: Instant,
     pub(super) signal: Signal,
     pub(super) notices: Notices,
+    pub(super) calls: Calls,
     clients: Mutex<Vec<Arc<ClientState>>>,
     /// Number of clients at which the collected ones are looked for.
     crowd: AtomicUsize,
@@ -48,6 +53,7 @@ pub struct Process {
     generation: Mutex<u64>,
     changed: Condvar,
     waiters: AtomicUsize,
+    doorbells: Mutex<Vec<Weak<Doorbell>>>,
     last_success: AtomicU64,
     #[cfg(test)]
     pub(super) sabotage: AtomicBool,
@@ -90,6 +96,7 @@ impl Process {
             started: Instant::now(),
             signal: Signal::default(),
             notices: Notices::default(),
+            calls: Calls::default(),
             clients: Mutex::default(),
             crowd: AtomicUsize::new(FEW_CLIENTS),
             retired: Mutex::default(),
@@ -99,6 +106,7 @@ impl Process {
             generation: Mutex::default(),
             changed: Condvar::new(),
             waiters: AtomicUsize::new(0),
+            doorbells: Mutex::default(),
             last_success: AtomicU64::new(0),
             #[cfg(test)]
             sabotage: AtomicBool::new(false),
@@ -164,6 +172,26 @@ impl Process {
                 sum.add(client.queue().counters());
             }
             sum
+        })
+    }
+
+    /// The worst state among the clients that live, and the last error of one in that state, or of
+    /// any if those have none.
+    #[must_use]
+    pub fn condition(&self) -> (State, Option<String>) {
+        self.with_clients(|clients| {
+            let conditions = clients.iter().map(|client| {
+                let queue = client.queue();
+                let error = queue.last_error().map(ToOwned::to_owned);
+                (queue.health().state(), error)
+            });
+            conditions.fold((State::Up, None), |(worst, last), (state, error)| {
+                if state.severity() > worst.severity() {
+                    (state, error.or(last))
+                } else {
+                    (worst, last.or(error))
+                }
+            })
         })
     }
 

@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 
 use super::client::SentrialClient;
 use super::record::SessionRecord;
+use crate::core::session::Session;
 
 /// Links after which a chain is rebuilt without what is no longer needed.
 const MAX_DEPTH: usize = 8;
@@ -96,6 +97,8 @@ pub(crate) struct Node {
     id: Option<String>,
     /// State before there is any session.
     anonymous: Option<Py<PyDict>>,
+    /// The interaction whose session it is.
+    interaction: Option<Py<PyWeakrefReference>>,
 }
 
 /// The current session: who to send to, and what for.
@@ -149,13 +152,59 @@ pub(crate) fn current(py: Python<'_>) -> Option<Current<'_>> {
     })
 }
 
+/// The context variables, for code that runs pieces of a program in the context of another: it
+/// sets what it has read from them, by value.
+#[pyfunction]
+pub(crate) fn context_variables(py: Python<'_>) -> PyResult<(Bound<'_, PyAny>, Bound<'_, PyAny>)> {
+    let session = Chain::Session.variable(py)?.clone();
+    Ok((session, Chain::State.variable(py)?.clone()))
+}
+
+/// The innermost interaction that is neither finished nor collected.
+#[pyfunction]
+pub(crate) fn current_interaction(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+    walk(py, Chain::Session).find_map(|node| {
+        let node = node.get();
+        node.live()?;
+        node.interaction.as_ref()?.bind(py).upgrade()
+    })
+}
+
+/// The session that one begun now is nested in, by its being used as a block (`with`, `@session`,
+/// headers of a caller).
+pub(crate) fn enclosing(client: &Bound<'_, SentrialClient>) -> Option<Enclosing> {
+    let current = current(client.py())?;
+    match (current.record, current.client, current.id) {
+        (Some(record), Some(other), _) if other.is(client) => record
+            .is_entered()
+            .then(|| Enclosing::Session(Arc::clone(&record.session))),
+        (None, _, Some(id)) => Some(Enclosing::Id(id)),
+        _ => None,
+    }
+}
+
+/// See [`enclosing`].
+pub(crate) enum Enclosing {
+    /// A session of the same client.
+    Session(Arc<Session>),
+    /// Only the id is known.
+    Id(String),
+}
+
 /// Makes the session of an interaction current, for calls and for state.
 pub(crate) fn enter(
     client: &Bound<'_, SentrialClient>,
     record: &Arc<SessionRecord>,
+    interaction: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    push(client, Chain::Session, Origin::Interaction, record)?;
-    push(client, Chain::State, Origin::Interaction, record)
+    push(
+        client,
+        Chain::Session,
+        Origin::Interaction,
+        record,
+        Some(interaction),
+    )?;
+    push(client, Chain::State, Origin::Interaction, record, None)
 }
 
 /// The state of a session made by `create_session()` is shown from now on.
@@ -163,7 +212,7 @@ pub(crate) fn created(
     client: &Bound<'_, SentrialClient>,
     record: &Arc<SessionRecord>,
 ) -> PyResult<()> {
-    push(client, Chain::State, Origin::Created, record)
+    push(client, Chain::State, Origin::Created, record, None)
 }
 
 /// `set_session_context(id, client)`.
@@ -186,6 +235,7 @@ pub(crate) fn set(
             record: Weak::new(),
             id: Some(id.to_owned()),
             anonymous: None,
+            interaction: None,
         };
         return Chain::Session.set(py, Some(&Bound::new(py, node)?));
     };
@@ -193,8 +243,8 @@ pub(crate) fn set(
     if record.state(py).is_none() {
         record.set_state(PyDict::new(py));
     }
-    push(&client, Chain::Session, Origin::Manual, &record)?;
-    push(&client, Chain::State, Origin::Manual, &record)
+    push(&client, Chain::Session, Origin::Manual, &record, None)?;
+    push(&client, Chain::State, Origin::Manual, &record, None)
 }
 
 /// `clear_session_context()`.
@@ -222,6 +272,7 @@ fn push(
     chain: Chain,
     origin: Origin,
     record: &Arc<SessionRecord>,
+    interaction: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let py = client.py();
     let parent = needed(py, chain, client.get().inner().number)?;
@@ -240,6 +291,10 @@ fn push(
         record: Arc::downgrade(record),
         id: None,
         anonymous: None,
+        interaction: interaction
+            .map(PyWeakrefReference::new)
+            .transpose()?
+            .map(Bound::unbind),
     };
     chain.set(py, Some(&Bound::new(py, node)?))
 }
@@ -282,6 +337,7 @@ fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_
             record: Weak::clone(&old.record),
             id: old.id.clone(),
             anonymous: old.anonymous.as_ref().map(|state| state.clone_ref(py)),
+            interaction: old.interaction.as_ref().map(|weak| weak.clone_ref(py)),
         };
         parent = Some(Bound::new(py, node)?);
     }
@@ -359,6 +415,7 @@ fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>
         record: Weak::new(),
         id: None,
         anonymous: Some(state.unbind()),
+        interaction: None,
     };
     Chain::State.set(py, Some(&Bound::new(py, node)?))
 }

@@ -22,6 +22,11 @@ pub(crate) fn warn(py: Python<'_>, text: &str) {
     emit(py, vec![Notice::new(Level::Warning, text.to_owned())]);
 }
 
+/// Logs one line now that is of interest only to who looks for it.
+pub(crate) fn debug(py: Python<'_>, text: &str) {
+    emit(py, vec![Notice::new(Level::Debug, text.to_owned())]);
+}
+
 fn emit(py: Python<'_>, notices: Vec<Notice>) {
     let lines = notices
         .into_iter()

@@ -9,15 +9,19 @@ use pyo3::types::PyDict;
 
 use crate::core::notices::{Level, Notice};
 use crate::core::process::Process;
+use crate::core::session::Session;
 
+use super::awaited::FlushAll;
 use super::client::SentrialClient;
 use super::context;
-use super::inner::CallError;
+use super::inner::{CallError, Caller};
+use super::interaction::Interaction;
+use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
-use super::wait::{after, wait_for};
-use super::{log, pending, stats};
+use super::wait::{block_on, wait_for};
+use super::{awaited, begun, llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -73,8 +77,57 @@ impl CurrentSession {
         })
     }
 
+    /// See `SentrialClient.track_llm_call`. With ``with_usage=False`` the event has neither tokens
+    /// nor cost: another call carries them.
+    #[pyo3(signature = (model, messages=None, output=None, *, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one keyword per documented field"
+    )]
+    fn track_llm_call<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Bound<'py, PyAny>,
+        messages: Option<&Bound<'py, PyAny>>,
+        output: Option<&Bound<'py, PyAny>>,
+        provider: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, PyAny>>,
+        estimated_cost: Option<&Bound<'py, PyAny>>,
+        duration_ms: Option<&Bound<'py, PyAny>>,
+        error: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+        output_fields: Option<&Bound<'py, PyAny>>,
+        with_usage: bool,
+    ) -> PyResult<()> {
+        self.call(py, |target| {
+            llm::Call {
+                model,
+                messages,
+                output,
+                provider,
+                prompt_tokens: None,
+                completion_tokens: None,
+                usage,
+                estimated_cost,
+                duration_ms,
+                error,
+                output_fields,
+                common: Common {
+                    metadata,
+                    ..Common::default()
+                },
+                with_usage,
+            }
+            .track(&target)
+        })
+    }
+
     /// See `SentrialClient.track_error`.
-    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, metadata=None))]
+    #[pyo3(signature = (error_message, error_type=None, tool_name=None, stack_trace=None, *, tool_input=None, metadata=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the documented signature, and the input"
+    )]
     fn track_error<'py>(
         &self,
         py: Python<'py>,
@@ -82,6 +135,7 @@ impl CurrentSession {
         error_type: Option<&Bound<'py, PyAny>>,
         tool_name: Option<&Bound<'py, PyAny>>,
         stack_trace: Option<&Bound<'py, PyAny>>,
+        tool_input: Option<&Bound<'py, PyAny>>,
         metadata: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         self.call(py, |target| {
@@ -89,6 +143,7 @@ impl CurrentSession {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input,
                 stack_trace,
                 common: Common {
                     metadata,
@@ -100,6 +155,10 @@ impl CurrentSession {
 }
 
 impl CurrentSession {
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.record.session
+    }
+
     fn call<'py>(
         &self,
         py: Python<'py>,
@@ -195,8 +254,25 @@ pub(crate) fn set_session_context(
     client: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let id = session_id.map(lossy);
-    let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
-    context::set(py, id.as_deref(), client)
+    // An asynchronous client stands for the one it is made of.
+    let client = client.and_then(|client| match client.cast::<SentrialClient>() {
+        Ok(client) => Some(client.clone()),
+        Err(_) => client.getattr("_client").ok()?.cast_into().ok(),
+    });
+    context::set(py, id.as_deref(), client.as_ref())
+}
+
+/// Makes the session of an interaction, begun in another context, current in this one.
+#[pyfunction]
+pub(crate) fn make_current(interaction: &Bound<'_, Interaction>) -> PyResult<()> {
+    Interaction::make_current(interaction)
+}
+
+/// Makes a session of another process current: what begins inside is nested in it.
+#[pyfunction]
+pub(crate) fn attach(session_id: &str, client: &Bound<'_, SentrialClient>) -> PyResult<()> {
+    client.get().inner().registry.get(session_id).enter();
+    context::set(client.py(), Some(session_id), Some(client))
 }
 
 /// Leaves every session.
@@ -240,30 +316,24 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
-    let timeout = if timeout.is_finite() {
-        timeout.clamp(0.0, 31_536_000.0)
-    } else {
-        30.0
-    };
-    let marks = process.begin_flush();
-    wait_for(
-        py,
-        &process,
-        after(Duration::from_secs_f64(timeout)),
-        || marks.is_settled().then_some(()),
-    )?;
+    let flush = FlushAll::begin(process, awaited::timeout(Some(timeout.max(0.0))));
+    block_on(py, &flush)?;
     log::drain(py);
     Ok(())
 }
 
 /// The end of the process: one deadline for all clients; what is left is given up, with one line.
+/// `elapsed` seconds of the time for it have passed already.
 #[pyfunction]
-pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
+#[pyo3(signature = (elapsed=0.0))]
+pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
     process.hurry();
-    let started = Instant::now();
+    let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+    let now = Instant::now();
+    let started = now.checked_sub(elapsed).unwrap_or(now);
     let until = || {
         Some(
             process
@@ -271,8 +341,7 @@ pub(crate) fn at_exit(py: Python<'_>) -> PyResult<()> {
                 .deadline(started, process.last_success()),
         )
     };
-    let done = wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
-    let _ = done;
+    wait_for(py, &process, until, || process.is_hopeless())?;
     let left = process.abandon_all();
     if left > 0 {
         let text = format!("{left} requests could not be delivered before the process ended");
@@ -292,22 +361,35 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
     }
 }
 
-/// Shows the state of a session this client has created, in the calling context.
+/// Adds usage that no event carries to the sums of a session: frameworks report theirs once per run.
 #[pyfunction]
-pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) -> PyResult<()> {
+#[pyo3(signature = (client, session_id, *, prompt_tokens=None, completion_tokens=None, cost=None))]
+pub(crate) fn add_usage(
+    client: &Bound<'_, SentrialClient>,
+    session_id: &str,
+    prompt_tokens: Option<&Bound<'_, PyAny>>,
+    completion_tokens: Option<&Bound<'_, PyAny>>,
+    cost: Option<&Bound<'_, PyAny>>,
+) {
     let record = client.get().inner().registry.get(session_id);
-    context::created(client, &record)
+    let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
+    record.totals.prompt.add(prompt);
+    record.totals.completion.add(completion);
+    record.totals.tokens.add(prompt + completion);
+    record.totals.cost.add(finite(cost));
 }
 
 /// Do the calls of this client wait for their answers?
 #[pyfunction]
 pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
-    client.get().inner().is_immediate()
+    let inner = client.get().inner();
+    inner.is_immediate() && inner.caller == Caller::Thread
 }
 
 /// Makes what calls need, while the package is imported and no other thread can be in a call.
 #[pyfunction]
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     context::prepare(py)?;
+    begun::prepare(py)?;
     pending::prepare(py)
 }

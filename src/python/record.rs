@@ -65,6 +65,8 @@ pub(crate) struct SessionRecord {
     state: ArcSwapOption<Py<PyDict>>,
     finished: AtomicU64,
     used: AtomicU64,
+    /// Used as a block: what begins inside is nested in it.
+    entered: AtomicBool,
 }
 
 impl SessionRecord {
@@ -76,6 +78,7 @@ impl SessionRecord {
             state: ArcSwapOption::empty(),
             finished: AtomicU64::new(0),
             used: AtomicU64::new(now_ms()),
+            entered: AtomicBool::new(false),
         }
     }
 
@@ -103,6 +106,15 @@ impl SessionRecord {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::Acquire) != 0
+    }
+
+    /// A block of the program is this session from now on.
+    pub(crate) fn enter(&self) {
+        self.entered.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_entered(&self) -> bool {
+        self.entered.load(Ordering::Acquire)
     }
 
     /// Can calls still be attributed to it?

@@ -9,18 +9,22 @@ use pyo3::types::{PyDict, PyString};
 use crate::core::request::{Body, Kind};
 use crate::core::session::Session;
 
+use super::awaited::{Creation, Naming};
 use super::client::SentrialClient;
-use super::context;
 use super::inner::Inner;
 use super::record::SessionRecord;
 use super::track::camel;
+use super::{begun, context};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// The session a new one belongs to.
+#[derive(Clone)]
 pub(crate) enum Parent<'a, 'py> {
     /// None.
     Nobody,
+    /// By an id that is text.
+    Text(String),
     /// By id.
     Id(&'a Bound<'py, PyAny>),
     /// An interaction, whose id may not be known yet.
@@ -38,7 +42,35 @@ pub(crate) struct NewSession<'a, 'py> {
     pub(crate) project_id: Arg<'a, 'py>,
 }
 
-impl NewSession<'_, '_> {
+impl<'py> NewSession<'_, 'py> {
+    /// Asks for the session; its id can be waited for. None if nothing was asked: the client is
+    /// off, or an argument cannot be used.
+    pub(crate) fn create(
+        &self,
+        client: &Bound<'py, SentrialClient>,
+    ) -> PyResult<Option<Arc<Creation>>> {
+        let inner = client.get().inner();
+        if inner.is_off() {
+            inner.core.count_disabled();
+            return Ok(None);
+        }
+        let create = || {
+            let session = Session::pending();
+            let record = SessionRecord::new(Arc::clone(&session), None);
+            let record = Arc::new(record.with_state(PyDict::new(client.py())));
+            context::created(client, &record)?;
+            let body = self.body(inner)?;
+            begun::note(client, &session)?;
+            let receipt = inner.create(client.py(), &session, body)?;
+            Ok(Some(Arc::new(Creation {
+                inner: Arc::clone(inner),
+                naming: Naming::of(inner, &session, receipt),
+                record,
+            })))
+        };
+        inner.guard(client.py(), || None, create)
+    }
+
     /// The body of the create request.
     pub(crate) fn body(&self, inner: &Inner) -> PyResult<Body> {
         let mut payload = inner.payload();
@@ -58,8 +90,10 @@ impl NewSession<'_, '_> {
                 .map(drop)?,
             None => payload.raw("metadata", b"null"),
         }
-        if let Parent::Id(id) = self.parent {
-            payload.value("parentSessionId", id)?;
+        match &self.parent {
+            Parent::Id(id) => payload.value("parentSessionId", id)?,
+            Parent::Text(id) => payload.text("parentSessionId", id),
+            Parent::Nobody | Parent::Session(_) => {}
         }
         payload.some("convoId", self.convo_id)?;
         match (self.project_id, &inner.core.settings().options.project_id) {
@@ -73,7 +107,7 @@ impl NewSession<'_, '_> {
                 session: Arc::clone(session),
                 tail: payload.tail(),
             },
-            Parent::Nobody | Parent::Id(_) => Body::Ready(payload.whole().into()),
+            Parent::Nobody | Parent::Id(_) | Parent::Text(_) => Body::Ready(payload.whole().into()),
         })
     }
 }

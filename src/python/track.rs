@@ -62,6 +62,7 @@ pub(crate) struct ErrorEvent<'a, 'py> {
     pub(crate) message: &'a Bound<'py, PyAny>,
     pub(crate) kind: Arg<'a, 'py>,
     pub(crate) tool_name: Arg<'a, 'py>,
+    pub(crate) tool_input: Arg<'a, 'py>,
     pub(crate) stack_trace: Arg<'a, 'py>,
     pub(crate) common: Common<'a, 'py>,
 }
@@ -254,6 +255,9 @@ impl<'py> Target<'_, 'py> {
         payload.out.push(b'}');
         self.unchanged(&mut payload)?;
         payload.some("toolName", error.tool_name)?;
+        if let Some(input) = error.tool_input {
+            payload.object("toolInput", Some(input), "input")?;
+        }
         Self::common(&mut payload, &error.common, &[])?;
         self.send(payload)
     }

@@ -23,10 +23,35 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
-#: Whole families of scenarios, by the beginning of their names.
-FAMILIES = ("client_", "batch_", "cost_")
+#: Scenarios of agent frameworks, by the beginning of their names.
+FRAMEWORKS = (
+    "autogen_",
+    "claude_",
+    "crewai_",
+    "flow_langchain_",
+    "langchain_",
+    "langgraph_",
+    "quirk_autogen_",
+    "quirk_claude_",
+    "quirk_handlers_",
+)
 
-#: Recorded defects of the client and the batcher.
+#: Whole families of scenarios, by the beginning of their names.
+FAMILIES = (
+    "client_",
+    "batch_",
+    "cost_",
+    "deco_",
+    "session_",
+    "flow_",
+    "wrap_",
+    "pii_",
+    "otel_",
+    "langfuse_",
+    *FRAMEWORKS,
+)
+
+#: Recorded defects of the client, the batcher and the decorators.
 QUIRKS = (
     "quirk_abandoned_interaction",
     "quirk_accumulator_leak",
@@ -36,6 +61,8 @@ QUIRKS = (
     "quirk_batch_leaks",
     "quirk_batch_loud_errors",
     "quirk_configure_drops_batch",
+    "quirk_deco_session_async",
+    "quirk_deco_session_async_concurrent",
     "quirk_default_client_production",
     "quirk_import_bare",
     "quirk_no_timeout",
@@ -44,16 +71,25 @@ QUIRKS = (
     "quirk_wrapped_finish_other_thread",
 )
 
-#: These count attempts or expect the answer of the call, which only immediate delivery waits for.
+#: These count attempts, expect the answer of the call, or refuse one of several sessions of the
+#: same user, for whose creation only immediate delivery waits.
 IMMEDIATE_ONLY = frozenset(
-    {"client_retries", "client_retries_exhausted", "client_http_errors", "client_server_down"}
+    {
+        "client_http_errors",
+        "client_retries",
+        "client_retries_exhausted",
+        "client_server_down",
+        "deco_session_errors",
+    }
 )
 
 
-def scenarios(recordings: Path, *, immediate: bool) -> list[str]:
-    """Names of the scenarios to run, in alphabetical order."""
+def scenarios(recordings: Path, *, immediate: bool, frameworks: bool = False) -> list[str]:
+    """Names of the scenarios to run, of all or of frameworks only, in alphabetical order."""
     names = sorted(path.stem for path in (recordings / "open" / "scenarios").glob("[!_]*.py"))
     chosen = [name for name in names if name.startswith(FAMILIES) or name in QUIRKS]
+    if frameworks:
+        chosen = [name for name in chosen if name.startswith(FRAMEWORKS)]
     if not immediate:
         chosen = [name for name in chosen if name not in IMMEDIATE_ONLY]
     if lost := set(QUIRKS) - set(names):
@@ -112,12 +148,15 @@ def problem(name: str, result: dict[str, Any], *, immediate: bool) -> str:
     return ""
 
 
-def compare(recordings: Path, python: str, *, immediate: bool, extra: list[str]) -> bool:
+def compare(
+    recordings: Path, python: str, *, immediate: bool, frameworks: bool, extra: list[str]
+) -> bool:
     """Run the comparison; True if nothing fails and every check holds."""
     command = [sys.executable, str(recordings / "compare.py"), "--python", python]
     command += ["--tolerances", str(HERE / "tolerances.json")]
     command += ["--immediate"] if immediate else ["--profile", "background"]
-    results = run(command + extra, scenarios(recordings, immediate=immediate))
+    names = scenarios(recordings, immediate=immediate, frameworks=frameworks)
+    results = run(command + extra, names)
     for _ in range(CHANCES):
         early = [
             name
@@ -144,12 +183,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recordings", type=Path, help="folder with compare.py")
     parser.add_argument("--python", default=sys.executable, help="interpreter with the package")
+    parser.add_argument("--frameworks", action="store_true", help="only those of frameworks")
     arguments, extra = parser.parse_known_args()
     good = True
     for immediate in (False, True):
         print(f"--- {'immediate' if immediate else 'background'} delivery", flush=True)
-        if not compare(arguments.recordings, arguments.python, immediate=immediate, extra=extra):
-            good = False
+        good &= compare(
+            arguments.recordings,
+            arguments.python,
+            immediate=immediate,
+            frameworks=arguments.frameworks,
+            extra=extra,
+        )
     return 0 if good else 1
 
 

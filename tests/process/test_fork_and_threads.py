@@ -46,53 +46,6 @@ interaction.finish()
     assert agents(collector) == ["chat", "own"]
 
 
-@pytest.mark.timeout(120)
-def test_fifty_forks_under_load(collector: Collector, run_python: RunPython) -> None:
-    """Forks happen at any moment of what other threads do, also inside the SDK."""
-    code = """
-client = SentrialClient()
-going = True
-counts = [0] * 4
-
-def load(number):
-    while going:
-        with client.begin(f"u{number}", "load") as interaction:
-            for _ in range(5):
-                call(interaction, f"{number}-{counts[number]}")
-                counts[number] += 1
-        time.sleep(0.01)
-
-def work():
-    with client.begin("u", "child") as own:
-        call(own, f"child-{os.getpid()}")
-    client.flush(15)
-    stats = client.stats()
-    say("child", [stats["accepted"], stats["delivered"]])
-
-threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
-for thread in threads:
-    thread.start()
-statuses = []
-for _ in range(50):
-    statuses.append(reap(child(work)))
-going = False
-for thread in threads:
-    thread.join()
-client.flush(20)
-say("statuses", statuses)
-say("counts", counts)
-"""
-    ran = run_script(run_python, collector, OWN_THREADS + code, timeout=110, by_name=True).ok()
-    assert ran.one("statuses") == [0] * 50
-    assert ran.all("child") == [[3, 3]] * 50
-    expected = {f"{t}-{n}" for t, count in enumerate(ran.one("counts")) for n in range(count)}
-    seen = tools(collector)
-    assert {name for name in seen if not name.startswith("child")} == expected
-    check_nothing_twice(collector)
-    assert sum(name.startswith("child") for name in seen) == 50
-    assert ran.stats["delivered"] == ran.stats["accepted"]
-
-
 def test_a_fork_while_another_thread_is_in_its_first_call(
     collector: Collector, run_python: RunPython
 ) -> None:

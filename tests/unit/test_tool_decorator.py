@@ -126,7 +126,7 @@ def test_methods_of_all_kinds(client: sentrial.SentrialClient, collector: Collec
     with client.begin("u", "agent"):
         assert (Desk().ask("hi"), Desk.count(), Desk.ping()) == ("HI", 2, "pong")
     ask, count, ping = events(client, collector)
-    assert ask["toolInput"] == {"self": "the desk", "word": "hi"}
+    assert ask["toolInput"] == {"self": "<Desk>", "word": "hi"}
     assert list(count["toolInput"]) == ["cls"]
     assert ping["toolInput"] == {}
 
@@ -189,7 +189,7 @@ def test_an_exception_of_a_coroutine_is_recorded_and_raised_again(
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
-def test_what_is_no_error_of_the_tool_is_not_recorded(
+def test_d4_what_stops_a_tool_is_recorded_as_its_failure(
     client: sentrial.SentrialClient, collector: Collector, problem: BaseException
 ) -> None:
     @sentrial.tool
@@ -201,7 +201,9 @@ def test_what_is_no_error_of_the_tool_is_not_recorded(
         stopped()
     assert caught.value is problem
     interaction.finish()
-    assert events(client, collector) == []
+    [event] = events(client, collector)
+    assert event["eventType"] == "error"
+    assert event["toolError"]["type"] == type(problem).__name__
 
 
 def test_an_exception_whose_text_cannot_be_made_is_still_raised(

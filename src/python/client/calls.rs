@@ -149,6 +149,7 @@ impl SentrialClient {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
                 common: Common {
                     trace_id,
@@ -174,10 +175,18 @@ impl SentrialClient {
     ///     duration_ms: How long it took, in milliseconds.
     ///     error: What failed: a dict, a text or an exception.
     ///     metadata: A dict of anything.
+    ///     usage: A `sentrial.wrappers.Usage`, or a dict with its names, instead of
+    ///         ``prompt_tokens`` and ``completion_tokens``: tokens in disjoint buckets (input, cache
+    ///         read, cache write, output, reasoning, audio).
+    ///     output_fields: A dict of what else belongs to the answer (in ``toolOutput``), for example
+    ///         ``{"tool_calls": [...]}``.
+    ///     trace_id: Trace the call belongs to.
+    ///     span_id: Span the call belongs to.
+    ///     with_usage: False for a call around another one that carries the usage.
     ///
     /// Returns:
     ///     As `track_tool_call`.
-    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None))]
+    #[pyo3(signature = (session_id, model, messages=None, output=None, *, provider=None, prompt_tokens=None, completion_tokens=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, usage=None, output_fields=None, trace_id=None, span_id=None, with_usage=true))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one keyword per documented field"
@@ -195,6 +204,11 @@ impl SentrialClient {
         duration_ms: Option<&Any<'py>>,
         error: Option<&Any<'py>>,
         metadata: Option<&Any<'py>>,
+        usage: Option<&Any<'py>>,
+        output_fields: Option<&Any<'py>>,
+        trace_id: Option<&Any<'py>>,
+        span_id: Option<&Any<'py>>,
+        with_usage: bool,
     ) -> PyResult<Py<PyAny>> {
         Self::call(slf, session_id, |target| {
             llm::Call {
@@ -204,10 +218,17 @@ impl SentrialClient {
                 provider,
                 prompt_tokens,
                 completion_tokens,
+                usage,
                 estimated_cost,
                 duration_ms,
                 error,
-                metadata,
+                output_fields,
+                common: Common {
+                    trace_id,
+                    span_id,
+                    metadata,
+                },
+                with_usage,
             }
             .track(&target)
         })

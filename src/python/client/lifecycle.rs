@@ -1,16 +1,15 @@
 //! Waiting, closing, counting, copying: what concerns the client as a whole.
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Any, SentrialClient};
-use crate::core::exit::Patience;
-use crate::python::wait::after;
+use crate::python::awaited::{self, Flush};
+use crate::python::wait::{Awaited as _, block_on, left};
 use crate::python::{pricing, stats};
 
 #[pymethods]
@@ -28,13 +27,15 @@ impl SentrialClient {
         if inner.is_off() {
             return Ok(());
         }
-        let timeout = timeout
-            .filter(|t| t.is_finite() && *t >= 0.0)
-            .unwrap_or(30.0);
-        inner.flush(
-            slf.py(),
-            after(Duration::from_secs_f64(timeout.min(31_536_000.0))),
-        )
+        let timeout = awaited::timeout(timeout);
+        let started = Instant::now();
+        let flush = Flush::begin(inner, timeout);
+        block_on(slf.py(), &flush)?;
+        let flushed = flush.check(slf.py());
+        if let Some(mirror) = inner.mirror.get() {
+            mirror.flush(slf.py(), timeout.saturating_sub(started.elapsed()))?;
+        }
+        flushed
     }
 
     /// Delivers what is queued, waiting as the end of the process would: up to ``shutdown_timeout``
@@ -44,17 +45,13 @@ impl SentrialClient {
         if inner.is_off() {
             return Ok(());
         }
-        let options = &inner.core.settings().options;
-        let patience = Patience {
-            quiet: options.shutdown_timeout,
-            max: options.shutdown_max,
-        };
-        let state = inner.core.state();
-        let started = Instant::now();
-        let process = Arc::clone(state.process());
-        inner.flush(slf.py(), || {
-            Some(patience.deadline(started, process.last_success()))
-        })
+        let flush = Flush::begin_last(inner);
+        block_on(slf.py(), &flush)?;
+        let flushed = flush.check(slf.py());
+        if let Some(mirror) = inner.mirror.get() {
+            mirror.flush(slf.py(), left(flush.deadline()).unwrap_or_default())?;
+        }
+        flushed
     }
 
     /// The same as `shutdown`.
@@ -95,7 +92,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("openai", model, input_tokens, output_tokens)
+        pricing::documented_cost("openai", model, input_tokens, output_tokens)
     }
 
     /// Cost in USD of an Anthropic call; 0.0 for an unknown model.
@@ -106,7 +103,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("anthropic", model, input_tokens, output_tokens)
+        pricing::documented_cost("anthropic", model, input_tokens, output_tokens)
     }
 
     /// Cost in USD of a Google call; 0.0 for an unknown model.
@@ -117,7 +114,7 @@ impl SentrialClient {
         input_tokens: f64,
         output_tokens: f64,
     ) -> PyResult<f64> {
-        pricing::cost("google", model, input_tokens, output_tokens)
+        pricing::documented_cost("google", model, input_tokens, output_tokens)
     }
 
     fn __repr__(&self) -> String {

@@ -1,6 +1,8 @@
 //! `SentrialClient`: what it is made of; its methods are in the modules below.
 
+mod call;
 mod calls;
+mod diagnosis;
 mod lifecycle;
 mod redaction;
 mod sessions;
@@ -13,16 +15,20 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::core::api_key::ApiKey;
-use crate::core::error::DeliveryError;
+use crate::core::error::{ConfigError, DeliveryError};
 use crate::core::options::OptionArgs;
 
-use super::inner::{CallError, Inner, empty};
+use super::inner::{CallError, Caller, Inner, empty};
+use super::interaction::Interaction;
+use super::mirror::Mirror;
+use super::record::SessionRecord;
 use super::redaction::RedactionArgs;
 use super::sessions::lossy;
 use super::track::Target;
 use super::{context, errors, settings};
 
 pub(super) use lifecycle::not_picklable;
+pub(super) use sessions::parent_of;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -46,9 +52,30 @@ pub(crate) struct SentrialClient {
     pii: OnceLock<Py<PyAny>>,
     options: OnceLock<Py<PyDict>>,
     key_text: ArcSwapOption<String>,
+    /// Where it is to be called.
+    caller: Caller,
 }
 
 impl SentrialClient {
+    /// A client none of whose calls wait; its `__init__` is still to be called.
+    pub(crate) fn deferred(py: Python<'_>) -> PyResult<Self> {
+        let mut made = Self::unset(py)?;
+        made.caller = Caller::EventLoop;
+        Ok(made)
+    }
+
+    fn unset(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self {
+            inner: OnceLock::new(),
+            idle: settings::idle(py)?,
+            langfuse: OnceLock::new(),
+            pii: OnceLock::new(),
+            options: OnceLock::new(),
+            key_text: ArcSwapOption::empty(),
+            caller: Caller::Thread,
+        })
+    }
+
     /// The working part. A subclass that never called `__init__` has a client that does nothing.
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         self.inner.get().unwrap_or(&self.idle)
@@ -79,7 +106,7 @@ impl SentrialClient {
             py,
             || empty(py),
             || {
-                let record = inner.record(id)?;
+                let record = named(inner, id)?;
                 Ok::<_, CallError>(f(Target {
                     client: slf,
                     record,
@@ -87,6 +114,17 @@ impl SentrialClient {
             },
         )
     }
+}
+
+/// The session that an id names, or the interaction itself, whose id may not be known yet.
+fn named(inner: &Arc<Inner>, id: Option<&Any<'_>>) -> Result<Arc<SessionRecord>, ConfigError> {
+    let Some(Ok(interaction)) = id.map(|id| id.cast::<Interaction>()) else {
+        return inner.record(id);
+    };
+    interaction.get().record_of(inner).ok_or_else(|| {
+        let reason = "is an interaction of another client; pass its session_id";
+        ConfigError::new("session_id", reason)
+    })
 }
 
 #[pymethods]
@@ -98,14 +136,7 @@ impl SentrialClient {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        Ok(Self {
-            inner: OnceLock::new(),
-            idle: settings::idle(py)?,
-            langfuse: OnceLock::new(),
-            pii: OnceLock::new(),
-            options: OnceLock::new(),
-            key_text: ArcSwapOption::empty(),
-        })
+        Self::unset(py)
     }
 
     #[pyo3(signature = (
@@ -171,6 +202,7 @@ impl SentrialClient {
             api_url,
             api_key,
             fail_silently,
+            caller: this.caller,
             redaction: RedactionArgs {
                 pii: Some(pii.bind(py)),
                 from_server,
@@ -202,6 +234,12 @@ impl SentrialClient {
             kept.set_item(intern!(py, "batching"), batching)?;
         }
         this.setup(settings::build(py, arguments)?);
+        if let Some(integration) = &langfuse {
+            let options = &this.inner().core.settings().options;
+            if let Some(mirror) = Mirror::open(integration.bind(py), options)? {
+                let _ = this.inner().mirror.set(mirror);
+            }
+        }
         let _ = this.pii.set(pii);
         let _ = this.langfuse.set(langfuse.unwrap_or_else(|| py.None()));
         let _ = this.options.set(kept.unbind());

@@ -1,21 +1,36 @@
 //! Beginning an interaction: the session it creates in the background.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use uuid::Uuid;
 
 use super::{Any, Interaction, truthy};
+use crate::core::receipt::Receipt;
 use crate::core::request::Body;
 use crate::core::session::Session;
 use crate::python::client::SentrialClient;
-use crate::python::inner::{CallError, Inner};
+use crate::python::context::Enclosing;
+use crate::python::inner::{CallError, Caller, Inner, MAX_ID};
 use crate::python::json::{Budget, write_value};
 use crate::python::payload::merged;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::{NewSession, Parent, interaction_name, lossy};
-use crate::python::{context, log};
+use crate::python::{begun, context, log};
+
+/// Names the session that a process was started from; see `sentrial.context_env`.
+const VARIABLE: &str = "SENTRIAL_PARENT_SESSION_ID";
+
+/// The session this process was started from. Read when its first session is begun.
+fn inherited_session() -> Option<String> {
+    static INHERITED: OnceLock<Option<String>> = OnceLock::new();
+    if INHERITED.get().is_none() {
+        let named = std::env::var(VARIABLE).ok();
+        let _ = INHERITED.set(named.filter(|id| !id.is_empty() && id.len() <= MAX_ID));
+    }
+    INHERITED.get().cloned().flatten()
+}
 
 /// The arguments of `begin`.
 pub(crate) struct Begin<'a, 'py> {
@@ -45,17 +60,21 @@ impl<'py> Begin<'_, 'py> {
         let py = client.py();
         let inner = client.get().inner();
         let event_id = self.event_id(py);
-        let body = self.body(inner, &event_id)?;
+        let body = self.body(inner, &event_id, self.parent(client))?;
         let session = Session::pending();
         let record = Arc::new(self.record(inner, &session)?);
+        begun::note(client, &session)?;
         let receipt = inner.create(py, &session, body)?;
-        if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
-            return Ok(self.interaction(client, event_id, record)?);
+        let waits = inner.is_immediate() && inner.caller == Caller::Thread;
+        if waits && inner.id_of(py, &session, receipt.clone())?.is_none() {
+            return Ok(self.interaction(client, event_id, record, None)?);
         }
         inner.registry.lend(&record);
-        context::enter(client, &record)?;
+        let creation = receipt.filter(|_| inner.is_immediate());
+        let interaction = self.interaction(client, event_id, Arc::clone(&record), creation)?;
+        context::enter(client, &record, interaction.bind(py).as_any())?;
         log::drain(py);
-        Ok(self.interaction(client, event_id, record)?)
+        Ok(interaction)
     }
 
     fn event_id(&self, py: Python<'py>) -> Any<'py> {
@@ -64,7 +83,20 @@ impl<'py> Begin<'_, 'py> {
             .unwrap_or_else(|| PyString::new(py, &Uuid::new_v4().to_string()).into_any())
     }
 
-    fn body(&self, inner: &Inner, event_id: &Any<'py>) -> PyResult<Body> {
+    /// The session it is nested in: the given one, else that of the block around, else the one
+    /// that the environment of this process names.
+    fn parent(&self, client: &Bound<'_, SentrialClient>) -> Parent<'_, 'py> {
+        if !matches!(self.parent, Parent::Nobody) {
+            return self.parent.clone();
+        }
+        match context::enclosing(client) {
+            Some(Enclosing::Session(session)) => Parent::Session(session),
+            Some(Enclosing::Id(id)) => Parent::Text(id),
+            None => inherited_session().map_or(Parent::Nobody, Parent::Text),
+        }
+    }
+
+    fn body(&self, inner: &Inner, event_id: &Any<'py>, parent: Parent<'_, 'py>) -> PyResult<Body> {
         let py = event_id.py();
         let metadata = merged(py, self.metadata)?;
         if let Some(input) = self.input {
@@ -75,11 +107,6 @@ impl<'py> Begin<'_, 'py> {
         }
         metadata.set_item("event_id", event_id)?;
         let name = interaction_name(&lossy(self.event), &lossy(event_id));
-        let parent = match &self.parent {
-            Parent::Nobody => Parent::Nobody,
-            Parent::Id(id) => Parent::Id(id),
-            Parent::Session(session) => Parent::Session(Arc::clone(session)),
-        };
         NewSession {
             name: PyString::new(py, &name).as_any(),
             agent_name: Some(self.event),
@@ -92,13 +119,16 @@ impl<'py> Begin<'_, 'py> {
         .body(inner)
     }
 
-    /// The session's state begins with the input, which is also sent when it completes.
+    /// The session's state begins with the input, which is also sent when it completes. That of an
+    /// asynchronous client, as documented, does not.
     fn record(&self, inner: &Inner, session: &Arc<Session>) -> PyResult<SessionRecord> {
         let py = self.event.py();
         let state = PyDict::new(py);
         let mut json = None;
         if let Some(input) = self.input {
-            state.set_item("input", input)?;
+            if inner.caller == Caller::Thread {
+                state.set_item("input", input)?;
+            }
             let mut out = Vec::new();
             let max = inner.core.settings().options.max_event_bytes / 3;
             write_value(input, &mut out, &mut Budget::new(max))?;
@@ -110,7 +140,7 @@ impl<'py> Begin<'_, 'py> {
     /// An interaction on which nothing is recorded.
     fn degraded(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
         let record = Arc::new(SessionRecord::new(Session::dead(), None));
-        self.interaction(client, self.event_id(client.py()), record)
+        self.interaction(client, self.event_id(client.py()), record, None)
     }
 
     fn interaction(
@@ -118,10 +148,12 @@ impl<'py> Begin<'_, 'py> {
         client: &Bound<'py, SentrialClient>,
         event_id: Any<'py>,
         record: Arc<SessionRecord>,
+        creation: Option<Arc<Receipt>>,
     ) -> PyResult<Py<Interaction>> {
         let user_id = self.user_id.clone();
         let event = self.event.clone();
-        let made = Interaction::with(client, record, event_id, user_id, event);
+        let mut made = Interaction::with(client, record, event_id, user_id, event);
+        made.creation = creation;
         Py::new(client.py(), made)
     }
 }

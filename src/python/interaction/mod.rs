@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
 
 mod begin;
+mod open;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +14,18 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::core::receipt::Receipt;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
+use super::context;
 use super::inner::{CallError, Inner, empty};
 use super::record::SessionRecord;
 use super::sessions::{Completion, complete, lossy};
 use super::track::{Common, Decision, ErrorEvent, Target, ToolCall};
 
 pub(crate) use begin::Begin;
+pub(crate) use open::open_session;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -48,12 +52,15 @@ pub(crate) struct Interaction {
     finished: AtomicBool,
     inner: Arc<Inner>,
     pid: u32,
+    /// Of the create request, where its failure is to be raised later.
+    creation: Option<Arc<Receipt>>,
 }
 
 impl Drop for Interaction {
     /// Collected without `finish()`: counted, no completion is invented.
     fn drop(&mut self) {
-        let unfinished = !*self.finished.get_mut() && !self.inner.is_off();
+        let finished = *self.finished.get_mut() || self.record.is_finished();
+        let unfinished = !finished && !self.inner.is_off();
         let exists = self.record.session.identity() != Identity::Dead;
         if unfinished && exists && self.pid == std::process::id() {
             self.inner.core.count_abandoned();
@@ -85,7 +92,18 @@ impl Interaction {
             finished: AtomicBool::new(false),
             inner: Arc::clone(client.get().inner()),
             pid: std::process::id(),
+            creation: None,
         }
+    }
+
+    /// What is needed to wait for the session's id.
+    pub(crate) fn naming(&self) -> (&Inner, Option<Arc<Receipt>>) {
+        (&self.inner, self.creation.clone())
+    }
+
+    /// Its session, for a call of the client it was begun on.
+    pub(crate) fn record_of(&self, client: &Arc<Inner>) -> Option<Arc<SessionRecord>> {
+        Arc::ptr_eq(&self.inner, client).then(|| Arc::clone(&self.record))
     }
 
     /// Runs a call of this session, unless there is none.
@@ -108,6 +126,19 @@ impl Interaction {
                 Ok::<_, CallError>(f(Target { client, record })?)
             },
         )
+    }
+
+    /// Makes its session the one of a block in this context, wherever it was begun; nothing if it
+    /// is finished.
+    pub(crate) fn make_current(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.record.enter();
+        let current = context::current(py).and_then(|current| current.record);
+        let is_current = current.is_some_and(|current| Arc::ptr_eq(&current, &this.record));
+        if is_current || !this.record.is_live() {
+            return Ok(());
+        }
+        context::enter(this.client.bind(py), &this.record, slf.as_any())
     }
 
     fn elapsed_ms(&self) -> i64 {
@@ -190,7 +221,7 @@ impl Interaction {
 
     /// The client it was begun on.
     #[getter]
-    fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
+    pub(crate) fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
         self.client.clone_ref(py)
     }
 
@@ -309,6 +340,7 @@ impl Interaction {
                 message: error_message,
                 kind: error_type,
                 tool_name,
+                tool_input: None,
                 stack_trace,
                 common: Common {
                     metadata,
@@ -361,6 +393,7 @@ impl Interaction {
     }
 
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.get().record.enter();
         slf.clone()
     }
 

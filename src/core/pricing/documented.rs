@@ -1,7 +1,6 @@
-//! What a model call costs, by the documented price tables.
+//! The documented price tables, by which the static calculators of the client reckon.
 //!
-//! A model that is not in its provider's table has no cost here: an unknown price is reported as
-//! unknown, never replaced by that of another model.
+//! Their rates are part of the documented interface; events are priced by the data set.
 
 /// The provider whose table applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,299 @@
+"""The wrapper that takes the place of a provider's method."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from sentrial import _core
+from sentrial.client import _get_client
+from sentrial.wrappers._managers import tracked_manager
+from sentrial.wrappers._raw import is_raw
+from sentrial.wrappers._raw import tracked as track_raw
+from sentrial.wrappers._record import Call, Options, Request, off_the_loop, warn
+from sentrial.wrappers._streams import is_stream_class, tracked_stream
+from sentrial.wrappers._tracker import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sentrial._core import CurrentSession
+    from sentrial.wrappers._record import Answer
+    from sentrial.wrappers._tracker import Accumulator
+
+__all__ = ["Method", "Running", "wrapped", "wrapped_helper"]
+
+
+class Method:
+    """What there is to know about one method of a provider's client; the defaults are the usual."""
+
+    def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        """Read what is asked for. May exchange one-shot iterators in `kwargs`."""
+        raise NotImplementedError
+
+    def answer(self, response: Any, options: Options) -> Answer:
+        """Read an answer."""
+        raise NotImplementedError
+
+    def accumulator(self, options: Options, *, injected: bool) -> Accumulator:
+        """Make what puts a streamed answer together.
+
+        Args:
+            options: What is recorded.
+            injected: Whether the usage was asked for by `prepare`, not by the program.
+        """
+        raise NotImplementedError
+
+    def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
+        """Return the stream to hand out in the place of a result; None if it is no stream."""
+        return tracked_stream(result, tracker()) if is_stream_class(type(result)) else None  # type: ignore[arg-type]  # a class is hashable
+
+    def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
+        """Return other arguments to call with, so that a stream tells its usage; None: as given."""
+        return None
+
+    def refused(self, owner: Any, error: BaseException) -> bool:  # noqa: ARG002
+        """Whether the server may have refused because of what `prepare` changed."""
+        return False
+
+    def accepted_without(self, owner: Any) -> None:
+        """Remember that the server takes the call only without what `prepare` changed."""
+
+
+def wrapped(
+    original: Callable[..., Any],
+    method: Method,
+    options: Options,
+    *,
+    bound: bool,
+    owner: object = None,
+) -> Callable[..., Any]:
+    """Make the wrapper of a method that returns an answer or a stream.
+
+    Args:
+        original: What it stands for.
+        method: What there is to know about it.
+        options: What is recorded.
+        bound: Whether `original` is bound to its instance, which is then `owner`; else that is the
+            first argument.
+        owner: The instance.
+    """
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        session = _core.current_session(_get_client)
+        if session is None and not options.without_session:
+            return original(*args, **kwargs)
+        instance = owner if bound else _SELF
+        running = Running.begin(original, method, options, args, kwargs, instance, session)
+        if running is None:
+            return original(*args, **kwargs)
+        return running.run()
+
+    if inspect.iscoroutinefunction(original):
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            return await call(*args, **kwargs)
+
+        return call_async
+    return call
+
+
+def wrapped_helper(
+    original: Callable[..., Any],
+    method: Method,
+    options: Options,
+    *,
+    bound: bool,
+    inner: bool,
+    owner: object = None,
+) -> Callable[..., Any]:
+    """Make the wrapper of a method that returns a manager of a stream.
+
+    Args:
+        original: What it stands for.
+        method: What there is to know about it.
+        options: What is recorded.
+        bound: As in `wrapped`.
+        inner: Whether the helper asks through a method that is wrapped itself.
+        owner: The instance.
+    """
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        manager = original(*args, **kwargs)
+
+        def begin() -> tuple[Call, Accumulator] | None:
+            if inner:
+                return None
+            try:
+                session = _core.current_session(_get_client)
+                if session is None and not options.without_session:
+                    return None
+                instance, rest = _split(args, owner if bound else _SELF)
+                running = _begun(session, method.request(instance, rest, kwargs))
+                if running is None:
+                    return None
+                return running, method.accumulator(options, injected=False)
+            except Exception as problem:  # noqa: BLE001  the program must get its stream
+                warn(problem)
+                return None
+
+        return tracked_manager(manager, begin)
+
+    return call
+
+
+#: In place of an instance: it is the first argument.
+_SELF = object()
+
+
+def _split(args: tuple[Any, ...], owner: object) -> tuple[Any, tuple[Any, ...]]:
+    """The instance, and the arguments behind it."""
+    if owner is _SELF:
+        return (args[0] if args else None), args[1:]
+    return owner, args
+
+
+def _begun(session: CurrentSession | None, request: Request) -> Call | None:
+    return Call.apart(request) if session is None else Call(session, request)
+
+
+class Running:
+    """One call of a wrapped method, from its arguments to its answer or stream."""
+
+    __slots__ = ("args", "call", "injected", "kwargs", "method", "options", "original", "owner")
+
+    def __init__(
+        self,
+        original: Callable[..., Any],
+        method: Method,
+        options: Options,
+        owner: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        call: Call,
+    ) -> None:
+        self.original = original
+        self.method = method
+        self.options = options
+        self.owner = owner
+        self.args = args
+        self.kwargs = kwargs
+        self.call = call
+        self.injected: dict[str, Any] | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        original: Callable[..., Any],
+        method: Method,
+        options: Options,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        owner: object,
+        session: CurrentSession | None,
+    ) -> Running | None:
+        """Read the arguments; None if nothing can be recorded, and the call goes its own way."""
+        try:
+            instance, rest = _split(args, owner)
+            call = _begun(session, method.request(instance, rest, kwargs))
+            if call is None:
+                return None
+            running = cls(original, method, options, instance, args, kwargs, call)
+            running.injected = method.prepare(instance, kwargs)
+        except Exception as problem:  # noqa: BLE001
+            warn(problem)
+            return None
+        return running
+
+    def run(self) -> Any:
+        """Call the provider."""
+        try:
+            result = self.original(*self.args, **(self.injected or self.kwargs))
+        except BaseException as error:
+            if not self._again(error):
+                self.call.failed(error)
+                raise
+            return self._run_without()
+        if inspect.isawaitable(result):
+            return self._run_async(result)
+        return self._returned(result)
+
+    def _again(self, error: BaseException) -> bool:
+        return self.injected is not None and self.method.refused(self.owner, error)
+
+    def _run_without(self) -> Any:
+        """Call as the program did: what comes of it is what would have come without us."""
+        self.injected = None
+        try:
+            result = self.original(*self.args, **self.kwargs)
+        except BaseException as error:
+            self.call.failed(error)
+            raise
+        self.method.accepted_without(self.owner)
+        return self._returned(result)
+
+    async def _run_async(self, waiting: Awaitable[Any]) -> Any:
+        try:
+            try:
+                result = await waiting
+            except Exception as error:
+                if not self._again(error):
+                    raise
+                self.injected = None
+                result = await self.original(*self.args, **self.kwargs)
+                self.method.accepted_without(self.owner)
+        except BaseException as error:
+            problem = error
+            await self.record_in_loop(lambda: self.call.failed(problem), problem)
+            raise
+        handed_out, record = self._taken(result)
+        if record is not None:
+            await self.record_in_loop(record)
+        return handed_out
+
+    async def record_in_loop(
+        self, record: Callable[[], None], error: BaseException | None = None
+    ) -> None:
+        """Record without holding up the loop where recording waits for the network."""
+        if self.call.waits:
+            await off_the_loop(record, error)
+        else:
+            record()
+
+    def _returned(self, result: Any) -> Any:
+        handed_out, record = self._taken(result)
+        if record is not None:
+            record()
+        return handed_out
+
+    def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None]:
+        """What the program gets, and what records the call now if that can be done now."""
+        try:
+            if is_raw(result):
+                return result, track_raw(result, self)
+            stream = self.tracked(result)
+        except Exception as problem:  # noqa: BLE001  the program must get its result
+            warn(problem)
+            return result, None
+        if stream is not None:
+            return stream, None
+        return result, lambda: self.answered(result)
+
+    def tracked(self, result: Any) -> Any:
+        """Return the stream to hand out; None if the result is no stream."""
+        return self.method.stream(result, self._tracker)
+
+    def _tracker(self) -> Tracker:
+        accumulator = self.method.accumulator(self.options, injected=self.injected is not None)
+        return Tracker(self.call, accumulator)
+
+    def answered(self, result: Any, metadata: dict[str, Any] | None = None) -> None:
+        """Record an answer."""
+        try:
+            answer = self.method.answer(result, self.options)
+        except Exception as problem:  # noqa: BLE001
+            warn(problem)
+            return
+        if metadata:
+            answer.metadata.update(metadata)
+        self.call.succeeded(answer)

@@ -1,0 +1,219 @@
+"""Reading providers' objects and dicts, and writing messages down without touching them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Passing", "arguments_of", "read", "scalars", "written"]
+
+_DEPTH = 12
+_SHORT = 256
+_HEAD = 128
+#: Members that hold base64 text, and the members beside them by which that can be told.
+_DATA = ("data", "file_data", "image_data")
+_KINDS = ("media_type", "mime_type", "mimeType", "format")
+
+
+#: Names that a class of pydantic's does not have, beside its fields: to look is to raise there.
+_absent: set[tuple[type, str]] = set()
+
+
+def read(value: object, name: str, default: Any = None) -> Any:
+    """Return a member of a dict or an attribute of an object; `default` where there is none.
+
+    Attributes that raise anything else than AttributeError (lazily computed ones) count as absent.
+    Fields are read past `__getattr__`: for a name that is not there, pydantic takes microseconds.
+    """
+    if type(value) is dict:
+        return value.get(name, default)
+    fields = getattr(value, "__dict__", None)
+    if type(fields) is dict:
+        if name in fields:
+            return fields[name]
+        extra = fields and getattr(value, "__pydantic_extra__", None)
+        if type(extra) is dict:
+            if name in extra:
+                return extra[name]
+            if (type(value), name) in _absent:
+                return default
+    return _looked_up(value, name, default)
+
+
+def _looked_up(value: object, name: str, default: Any) -> Any:
+    try:
+        return getattr(value, name)
+    except AttributeError:
+        if hasattr(type(value), "__pydantic_fields__") and not hasattr(type(value), name):
+            _absent.add((type(value), name))
+    except Exception:  # noqa: BLE001  a property of a foreign object must not break the program
+        return default
+    return default
+
+
+def scalars(given: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return those of the named parameters that were given as plain values."""
+    return {name: value for name, value in given.items() if name in names and _is_scalar(value)}
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, (str, int, float, bool))
+
+
+def arguments_of(text: object) -> Any:
+    """Return a tool call's arguments as an object, if the model wrote valid JSON; else as text."""
+    if not isinstance(text, str):
+        return text
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+class Passing:
+    """An iterator that keeps what passed: it is read by the provider, and never by us."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._source = source
+        self.passed: list[Any] = []
+
+    def __iter__(self) -> Passing:
+        return self
+
+    def __next__(self) -> Any:
+        item = next(self._source)
+        self.passed.append(item)
+        return item
+
+
+def written(value: object) -> Any:
+    """Return messages as they are recorded: images and other media by type, size and hash.
+
+    Nothing is consumed or changed. What holds no media is returned as it is.
+    """
+    if isinstance(value, Passing):
+        value = value.passed
+    return _written(value, _DEPTH)
+
+
+def _written(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind is str:
+        return _of_data_url(value) if value.startswith("data:") and len(value) > _SHORT else value
+    if value is None or kind is int or kind is float or kind is bool or depth == 0:
+        return value
+    if kind is dict:
+        return _written_dict(value, depth)
+    if kind is list or kind is tuple:
+        items = [_written(item, depth - 1) for item in list(value)]
+        same = all(new is old for new, old in zip(items, value, strict=False))
+        return value if same else items
+    return _written_object(value, depth)
+
+
+def _written_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+    media = next((value[name] for name in _KINDS if isinstance(value.get(name), str)), None)
+    changed = {}
+    for key, item in list(value.items()):
+        if key in _DATA and isinstance(item, str) and len(item) > _SHORT and _is_base64(item):
+            new: Any = _of_base64(item, media)
+        elif key in _DATA and isinstance(item, (bytes, bytearray)):
+            new = _of_bytes(bytes(item), media)
+        else:
+            new = _written(item, depth - 1)
+        if new is not item:
+            changed[key] = new
+    return {**value, **changed} if changed else value
+
+
+def _written_object(value: Any, depth: int) -> Any:
+    """Media, and objects of the providers that hold media, in a few words; others as they are."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _of_bytes(bytes(value), None)
+    if type(value).__module__.startswith("PIL."):
+        return _of_picture(value)
+    fields = getattr(type(value), "model_fields", None)
+    if not isinstance(fields, dict) or not _holds_bytes(value, depth):
+        return value
+    present = {name: getattr(value, name, None) for name in fields}
+    return _written_dict({k: v for k, v in present.items() if v is not None}, depth)
+
+
+def _holds_bytes(value: Any, depth: int) -> bool:
+    if isinstance(value, (bytes, bytearray)):
+        return True
+    if value is None or isinstance(value, (str, int, float)) or depth == 0:
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(_holds_bytes(item, depth - 1) for item in value)
+    fields = getattr(type(value), "model_fields", None)
+    if not isinstance(fields, dict):
+        return False
+    return any(_holds_bytes(getattr(value, name, None), depth - 1) for name in fields)
+
+
+def _is_base64(text: str) -> bool:
+    head = text[:_HEAD].rstrip("=")
+    return head.isascii() and head.replace("+", "").replace("/", "").isalnum()
+
+
+def _of_data_url(text: str) -> Any:
+    head, comma, data = text.partition(",")
+    if not comma or not head.endswith(";base64"):
+        return text
+    told = _of_base64(data, head[len("data:") : -len(";base64")])
+    return text if told is data else told
+
+
+def _of_base64(text: str, media: str | None) -> Any:
+    import base64
+    import binascii
+
+    try:
+        return _of_bytes(base64.b64decode(text), media)
+    except (binascii.Error, ValueError):
+        return text
+
+
+def _of_bytes(data: bytes, media: str | None) -> dict[str, Any]:
+    import hashlib
+
+    return {
+        "type": media or _sniffed(data),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def _sniffed(data: bytes) -> str:
+    for start, media in (
+        (b"\x89PNG", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"%PDF", "application/pdf"),
+        (b"ID3", "audio/mpeg"),
+        (b"OggS", "audio/ogg"),
+    ):
+        if data.startswith(start):
+            return media
+    if data[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(
+            data[8:12], "application/octet-stream"
+        )
+    return "application/octet-stream"
+
+
+def _of_picture(picture: Any) -> dict[str, Any]:
+    """A PIL image: its pixels are not asked for, that would load and decode the file."""
+    form = read(picture, "format")
+    return {
+        "type": f"image/{form.lower()}" if isinstance(form, str) else "image",
+        "size": read(picture, "size"),
+        "mode": read(picture, "mode"),
+    }

@@ -1,0 +1,380 @@
+//! The prices of a model: per kind of token, by size of the input and by time.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::decimal::{Amount, Rate};
+use super::usage::Usage;
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// A price that may depend on how large the input is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tiered {
+    base: Rate,
+    /// (threshold, rate), thresholds ascending: above it, all tokens cost this.
+    tiers: Box<[(u64, Rate)]>,
+}
+
+impl Tiered {
+    /// A price that is always the same.
+    #[must_use]
+    pub fn flat(rate: Rate) -> Self {
+        Self {
+            base: rate,
+            tiers: Box::default(),
+        }
+    }
+
+    /// The price below the first threshold.
+    #[must_use]
+    pub fn base(&self) -> Rate {
+        self.base
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        if let Some(text) = value.as_str() {
+            return Rate::parse(text).map(Self::flat);
+        }
+        let (base, tiers) = value.as_array()?.split_first()?;
+        let tier = |tier: &Value| {
+            let start = tier.get(0)?.as_u64()?;
+            Some((start, Rate::parse(tier.get(1)?.as_str()?)?))
+        };
+        Some(Self {
+            base: Rate::parse(base.as_str()?)?,
+            tiers: tiers.iter().map(tier).collect::<Option<_>>()?,
+        })
+    }
+
+    fn at(&self, all_input: u64) -> Rate {
+        let reached = self.tiers.iter().rev().find(|tier| all_input > tier.0);
+        reached.map_or(self.base, |tier| tier.1)
+    }
+}
+
+/// What is priced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// Input tokens.
+    Input,
+    /// Input tokens read from a cache.
+    CacheRead,
+    /// Input tokens written to a cache.
+    CacheWrite,
+    /// Output tokens.
+    Output,
+    /// Output tokens of reasoning.
+    Reasoning,
+    /// Input tokens of audio.
+    InputAudio,
+    /// Output tokens of audio.
+    OutputAudio,
+    /// The request itself, whatever it uses; per thousand.
+    Request,
+}
+
+impl Unit {
+    /// Every unit with its key in the data set.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("input_mtok", Self::Input),
+        ("cache_read_mtok", Self::CacheRead),
+        ("cache_write_mtok", Self::CacheWrite),
+        ("output_mtok", Self::Output),
+        ("output_reasoning_mtok", Self::Reasoning),
+        ("input_audio_mtok", Self::InputAudio),
+        ("output_audio_mtok", Self::OutputAudio),
+        ("requests_kcount", Self::Request),
+    ];
+
+    /// The unit of whose tokens these are a part: where they have no price of their own they cost
+    /// what the others cost.
+    fn general(self) -> Option<Self> {
+        match self {
+            Self::CacheRead | Self::CacheWrite | Self::InputAudio => Some(Self::Input),
+            Self::Reasoning | Self::OutputAudio => Some(Self::Output),
+            Self::Input | Self::Output | Self::Request => None,
+        }
+    }
+}
+
+/// The prices of a model at one time. None at all: it costs nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rates(BTreeMap<Unit, Tiered>);
+
+impl Rates {
+    /// Sets what a unit costs.
+    pub fn set(&mut self, unit: Unit, price: Tiered) {
+        self.0.insert(unit, price);
+    }
+
+    /// What is set for exactly this unit.
+    #[must_use]
+    pub fn get(&self, unit: Unit) -> Option<&Tiered> {
+        self.0.get(&unit)
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let mut rates = Self::default();
+        for (key, price) in value.as_object()? {
+            if let Some((_, unit)) = Unit::ALL.iter().find(|(name, _)| name == key) {
+                rates.set(*unit, Tiered::read(price)?);
+            }
+        }
+        Some(rates)
+    }
+
+    /// What a call costs in USD; `None` if some of what it used has no price, or the sum cannot be
+    /// held.
+    pub(super) fn cost(&self, usage: &Usage) -> Option<f64> {
+        if self.0.is_empty() {
+            return Some(0.0);
+        }
+        let all_input = usage.all_input();
+        let mut sum = Amount::default();
+        for (unit, count) in [
+            (Unit::Input, usage.input),
+            (Unit::CacheRead, usage.cache_read),
+            (Unit::CacheWrite, usage.cache_write),
+            (Unit::Output, usage.output),
+            (Unit::Reasoning, usage.reasoning),
+            (Unit::InputAudio, usage.input_audio),
+            (Unit::OutputAudio, usage.output_audio),
+        ] {
+            if count > 0 {
+                let general = || unit.general().and_then(|general| self.get(general));
+                sum = sum.plus(self.get(unit).or_else(general)?.at(all_input), count)?;
+            }
+        }
+        if let Some(price) = self.get(Unit::Request) {
+            sum = sum.plus(price.at(all_input).per_thousand()?, 1)?;
+        }
+        Some(sum.usd())
+    }
+}
+
+/// When a price applies, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Always,
+    /// From this day on; days since 1970.
+    From(i64),
+    /// Each day between two seconds of the day; over midnight if the second is the smaller one.
+    Daily(i64, i64),
+}
+
+impl When {
+    fn read(value: &Value) -> Option<Self> {
+        if value.is_null() {
+            return Some(Self::Always);
+        }
+        let number = |nth: usize| value.get(nth).and_then(Value::as_i64);
+        match value.get(0)?.as_str()? {
+            "from" => Some(Self::From(number(1)?)),
+            "daily" => Some(Self::Daily(number(1)?, number(2)?)),
+            _ => None,
+        }
+    }
+
+    fn holds(self, at: i64) -> bool {
+        match self {
+            Self::Always => true,
+            Self::From(day) => at.div_euclid(DAY) >= day,
+            Self::Daily(start, end) => {
+                let now = at.rem_euclid(DAY);
+                if end < start {
+                    now >= start || now < end
+                } else {
+                    start <= now && now < end
+                }
+            }
+        }
+    }
+}
+
+/// Prices for requests of a certain kind, for example of a service tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Variant {
+    context: Vec<(String, String)>,
+    when: When,
+    rates: Rates,
+}
+
+/// Everything the data set says about the price of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tariff {
+    /// `None` where the model is priced in other units than tokens.
+    dated: Vec<(When, Option<Rates>)>,
+    variants: Vec<Variant>,
+}
+
+impl Tariff {
+    /// A price that never changes.
+    pub(super) fn fixed(rates: Rates) -> Self {
+        Self {
+            dated: vec![(When::Always, Some(rates))],
+            variants: Vec::new(),
+        }
+    }
+
+    /// Reads the dated prices and the variants of a model.
+    pub(super) fn read(dated: &Value, variants: Option<&Value>) -> Option<Self> {
+        let mut all = Vec::new();
+        for item in dated.as_array()? {
+            let rates = item.get(1)?;
+            let rates = if rates.is_null() {
+                None
+            } else {
+                Some(Rates::read(rates)?)
+            };
+            all.push((When::read(item.get(0)?)?, rates));
+        }
+        let variants = variants.and_then(Value::as_array).into_iter().flatten();
+        Some(Self {
+            dated: all,
+            variants: variants.map(Self::variant).collect::<Option<_>>()?,
+        })
+    }
+
+    fn variant(item: &Value) -> Option<Variant> {
+        let context = item.get(0)?.as_object()?;
+        let pair =
+            |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+        Some(Variant {
+            context: context.iter().map(pair).collect::<Option<_>>()?,
+            when: When::read(item.get(1)?)?,
+            rates: Rates::read(item.get(2)?)?,
+        })
+    }
+
+    /// The prices at a time, in seconds since 1970, for a request of this kind. The last that
+    /// applies counts; where none does, the first.
+    pub(super) fn rates(&self, at: i64, context: &[(&str, &str)]) -> Option<Rates> {
+        let last = self.dated.iter().rev().find(|(when, _)| when.holds(at));
+        let (_, standard) = last.or(self.dated.first())?;
+        let mut rates = standard.clone()?;
+        let fits = |variant: &&Variant| {
+            let given = |pair: &(String, String)| context.contains(&(&*pair.0, &*pair.1));
+            variant.when.holds(at) && variant.context.iter().all(given)
+        };
+        // Of several that fit, the first counts for each unit.
+        let chosen: Vec<_> = self.variants.iter().filter(fits).collect();
+        for variant in chosen.iter().rev() {
+            for (unit, price) in &variant.rates.0 {
+                rates.set(*unit, price.clone());
+            }
+        }
+        Some(rates)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rates(value: &Value) -> Rates {
+        Rates::read(value).unwrap()
+    }
+
+    #[test]
+    fn a_threshold_changes_the_price_of_all_tokens() {
+        let rates =
+            rates(&json!({"input_mtok": ["1", [200, "2"], [400, "4"]], "output_mtok": "10"}));
+        let cost = |input| {
+            let usage = Usage {
+                input,
+                cache_read: 100,
+                ..Usage::default()
+            };
+            (rates.cost(&usage).unwrap() * 1e6).round()
+        };
+        let found: Vec<f64> = [100, 101, 300, 301].into_iter().map(cost).collect();
+        assert_eq!(found, [200.0, 402.0, 800.0, 1604.0]);
+    }
+
+    #[test]
+    fn a_bucket_without_a_price_of_its_own_costs_what_the_others_cost() {
+        let rates =
+            rates(&json!({"input_mtok": "1", "output_mtok": "10", "cache_read_mtok": "0.1"}));
+        let usage = Usage {
+            input: 1,
+            cache_read: 10,
+            cache_write: 100,
+            output: 1,
+            reasoning: 10,
+            input_audio: 1000,
+            output_audio: 100,
+        };
+        let millionths = rates.cost(&usage).unwrap() * 1e6;
+        assert!((millionths - (1.0 + 1.0 + 1100.0 + 1110.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_has_no_price_makes_the_whole_unknown() {
+        let rates = rates(&json!({"input_mtok": "1"}));
+        let mut usage = Usage {
+            input: 5,
+            ..Usage::default()
+        };
+        assert!(rates.cost(&usage).is_some());
+        usage.output = 1;
+        assert_eq!(rates.cost(&usage), None);
+        assert_eq!(Rates::default().cost(&usage), Some(0.0));
+    }
+
+    #[test]
+    fn the_last_price_that_applies_counts() {
+        let dated = json!([
+            [null, {"input_mtok": "8"}],
+            [["from", 20_000], {"input_mtok": "4"}],
+            [["daily", 82_800, 3_600], {"input_mtok": "2"}],
+        ]);
+        let tariff = Tariff::read(&dated, None).unwrap();
+        let input = |at| {
+            tariff
+                .rates(at, &[])
+                .unwrap()
+                .get(Unit::Input)
+                .unwrap()
+                .base()
+                .usd()
+        };
+        for (at, usd) in [
+            (19_999 * DAY + 7_200, 8.0),
+            (20_000 * DAY + 7_200, 4.0),
+            (20_000 * DAY + 82_800, 2.0),
+            (20_001 * DAY + 3_599, 2.0),
+            (20_001 * DAY + 3_600, 4.0),
+        ] {
+            assert!((input(at) - usd).abs() < 1e-12, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_request_may_have_prices_of_its_own() {
+        let dated = json!([[null, {"input_mtok": "8", "output_mtok": "9"}]]);
+        let variants = json!([
+            [{"service_tier": "flex"}, null, {"input_mtok": "4"}],
+            [{"service_tier": "flex"}, ["from", 1], {"input_mtok": "1", "output_mtok": "2"}],
+        ]);
+        let tariff = Tariff::read(&dated, Some(&variants)).unwrap();
+        let of = |context: &[(&str, &str)]| {
+            let rates = tariff.rates(10 * DAY, context).unwrap();
+            [Unit::Input, Unit::Output].map(|unit| rates.get(unit).unwrap().base())
+        };
+        let rates = |texts: [&str; 2]| texts.map(|text| Rate::parse(text).unwrap());
+        assert_eq!(of(&[]), rates(["8", "9"]));
+        assert_eq!(of(&[("service_tier", "flex")]), rates(["4", "2"]));
+        assert_eq!(of(&[("service_tier", "default")]), rates(["8", "9"]));
+    }
+
+    #[test]
+    fn a_model_priced_in_other_units_has_no_rates() {
+        let tariff = Tariff::read(&json!([[null, null]]), None).unwrap();
+        assert_eq!(tariff.rates(0, &[]), None);
+    }
+}
