@@ -3,12 +3,14 @@
 #   PYTHON=python3.12   the interpreter from which .venv is made
 #   PYTHONS="..."       the interpreters of `make test-all-pythons`
 #   FRAMEWORKS="..."    the sets of requirements/frameworks of `make test-frameworks`
+#   PROVIDERS="..."     the sets of requirements/providers of `make test-providers`
 #   ORACLE=DIR          where the recordings for `make conformance` are
 #   CARGO_TARGET_DIR    is respected, as everywhere in cargo
 
 PYTHON ?= python3
 FRAMEWORKS ?= $(notdir $(basename $(wildcard requirements/frameworks/*.txt)))
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+PROVIDERS ?= $(notdir $(basename $(wildcard requirements/providers/*.txt)))
 ORACLE ?= ../shared/oracle
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -30,7 +32,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test soak conformance bench fmt lint wheel prices clean prerequisites
-.PHONY: test-all-pythons test-servers test-frameworks
+.PHONY: test-all-pythons test-servers test-frameworks test-providers
 .PHONY: check-rust test-rust check-python check-types test-python
 
 help: ## list the targets
@@ -126,6 +128,18 @@ test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and
 	if [ "$$tested" -eq 0 ]; then echo 'none of PYTHONS runs here: $(PYTHONS)' >&2; exit 1; fi; \
 	echo "==> passed on $$tested Python versions"
 
+test-providers: dist/.built ## test the wrapped LLM clients with each set of requirements/providers
+	@for set in $(PROVIDERS); do \
+		venv=".venv-providers-$$set"; \
+		wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+		echo "==> $$set: tests/wrappers with $$wheel in $$venv"; \
+		{ [ -x "$$venv/bin/python" ] || $(PYTHON) -m venv "$$venv"; } && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --upgrade -r "requirements/providers/$$set.txt" && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$$wheel" && \
+		"$$venv/bin/python" -m pytest tests/wrappers tests/unit/test_llm_calls.py $(PYTEST_ARGS) || exit 1; \
+	done
+	@echo '==> passed with: $(PROVIDERS)'
+
 test-frameworks: dist/.built ## run the tests of the integrations with each set of requirements/frameworks
 	@for set in $(FRAMEWORKS); do \
 		venv=".venv-frameworks-$$set"; \
@@ -143,7 +157,7 @@ test-frameworks: dist/.built ## run the tests of the integrations with each set 
 
 clean: ## remove the virtual environments, the wheel, caches and ./target (never CARGO_TARGET_DIR)
 	@echo '==> removing what make made'
-	rm -rf $(VENV) .venv-3.* .venv-frameworks-* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-3.* .venv-frameworks-* .venv-providers-* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find python tests examples benches -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 prerequisites:

@@ -359,6 +359,57 @@ def priced(_options: dict[str, Any]) -> dict[str, Any]:
     return {"first": first, "again": median(again)}
 
 
+def wrapped(options: dict[str, Any]) -> dict[str, Any]:
+    """Time calls of a bare and of a wrapped client against a provider on loopback, by turns.
+
+    The wrapped client is another one, so that both have connections of their own; a session is
+    current for both.
+    """
+    import sentrial
+    from openai import OpenAI
+
+    sentrial.configure(api_key=_KEY, api_url=options["url"])
+    clients = [OpenAI(api_key="k", base_url=f"{options['upstream']}/v1") for _ in range(2)]
+    sentrial.wrap_openai(clients[1])
+    # By turns, and first by turns, so that neither always finds what the other has warmed up.
+    orders = [[0, 1], [1, 0]]
+    ask: dict[str, Any] = {
+        "model": "gpt-4o",
+        "messages": [
+            {"role": "system", "content": "You are a helpful assistant. " * 10},
+            {"role": "user", "content": "what is the refund policy for this order"},
+        ],
+        "temperature": 0.2,
+    }
+    whole: tuple[list[float], list[float]] = ([], [])
+    pieces: tuple[list[float], list[float]] = ([], [])
+    seen = 0
+    with sentrial.begin(user_id="user", event="bench"):
+        for number in range(options["calls"] + options["warm_up"]):
+            for which in orders[number % 2]:
+                start = _clock()
+                clients[which].chat.completions.create(**ask)
+                if number >= options["warm_up"]:
+                    whole[which].append((_clock() - start) / 1000)
+        ask |= {"stream": True, "stream_options": {"include_usage": True}}
+        for number in range(options["streams"]):
+            for which in orders[number % 2]:
+                stream = clients[which].chat.completions.create(**ask)
+                next(stream)
+                start = _clock()
+                seen = sum(1 for _ in stream)
+                pieces[which].append((_clock() - start) / 1000 / seen)
+    sentrial.flush(10)
+    return {
+        "bare": median(whole[0]),
+        "wrapped": median(whole[1]),
+        "bare_piece": median(pieces[0]),
+        "wrapped_piece": median(pieces[1]),
+        "pieces": seen,
+        "delivered": sentrial.stats()["delivered"],
+    }
+
+
 _PROBES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     probe.__name__: probe
     for probe in (
@@ -371,6 +422,7 @@ _PROBES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         offer,
         decorated,
         priced,
+        wrapped,
     )
 }
 

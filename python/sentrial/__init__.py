@@ -67,6 +67,13 @@ if TYPE_CHECKING:
         SentrialError,
         ServerError,
     )
+    from sentrial.experiment import (
+        Experiment,
+        ExperimentRunResult,
+        ExperimentRunTracker,
+        ExperimentTestCase,
+        ExperimentVariant,
+    )
     from sentrial.langchain import (
         LANGCHAIN_MAJOR_VERSION,
         LANGCHAIN_VERSION,
@@ -111,7 +118,12 @@ __all__ = [  # noqa: RUF022  in plain order, as dir() has it
     "ConfigurationError",
     "EventBatcher",
     "EventType",
+    "Experiment",
     "ExperimentContext",
+    "ExperimentRunResult",
+    "ExperimentRunTracker",
+    "ExperimentTestCase",
+    "ExperimentVariant",
     "Interaction",
     "LANGCHAIN_MAJOR_VERSION",
     "LANGCHAIN_VERSION",
@@ -190,6 +202,16 @@ _LAZY = {
             "is_experiment_mode",
         ),
         "sentrial.context",
+    ),
+    **dict.fromkeys(
+        (
+            "Experiment",
+            "ExperimentRunResult",
+            "ExperimentRunTracker",
+            "ExperimentTestCase",
+            "ExperimentVariant",
+        ),
+        "sentrial.experiment",
     ),
     **dict.fromkeys(
         (

@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Callable, Iterable
-from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
@@ -19,6 +18,7 @@ __all__ = [
     "PRICES_VERSION",
     "ContextNode",
     "CurrentSession",
+    "FirstSession",
     "Interaction",
     "LocalServer",
     "Mirrored",
@@ -44,9 +44,8 @@ __all__ = [
     "keys_create",
     "keys_list",
     "keys_revoke",
-    "known_cost",
-    "open_session",
     "make_current",
+    "open_session",
     "prepare",
     "price_cost",
     "price_lookup",
@@ -57,6 +56,7 @@ __all__ = [
     "set_session_context",
     "stats",
     "to_json",
+    "watch_first_session",
 ]
 
 PRICES_VERSION: Final[str]
@@ -248,6 +248,11 @@ class SentrialClient:
     def shutdown(self) -> None: ...
     def close(self) -> None: ...
     def stats(self) -> dict[str, Any]: ...
+    def _api_call(self, method: str, path: str, body: object = None) -> Any: ...
+    @property
+    def _masked_key(self) -> str | None: ...
+    def _route(self) -> dict[str, Any]: ...
+    def _api_probe(self, path: str) -> dict[str, Any]: ...
     @staticmethod
     def calculate_openai_cost(model: str, input_tokens: int, output_tokens: int) -> float: ...
     @staticmethod
@@ -419,6 +424,11 @@ class Pending:
     def poll(self) -> dict[str, Any] | None: ...
 
 @final
+class FirstSession:
+    @property
+    def session_id(self) -> str | None: ...
+
+@final
 class ContextNode: ...
 
 @final
@@ -437,6 +447,7 @@ class Redactor:
     def json(self, data: bytes, kind: str = "event") -> tuple[bytes, list[tuple[str, str]]]: ...
 
 def current_session(default: Callable[[], SentrialClient]) -> CurrentSession | None: ...
+def watch_first_session() -> FirstSession: ...
 def open_session(
     client: SentrialClient,
     name: str,
@@ -463,9 +474,6 @@ def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
 def at_exit(elapsed: float = 0.0) -> None: ...
-def known_cost(
-    provider: str, model: str, input_tokens: float, output_tokens: float
-def at_exit() -> None: ...
 def price_cost(
     provider: str | None,
     model: str,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+
 from sentrial import _core
 from sentrial._core import Interaction, SentrialClient
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sentrial.batcher import BatcherConfig
+    from sentrial.integrations.langfuse import LangfuseIntegration
     from sentrial.redact import PiiConfig
 
 __all__ = [
@@ -88,6 +92,7 @@ def configure(
     deny_fields: Iterable[str] | None = None,
     keep_media: bool = False,
     before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
+    langfuse: LangfuseIntegration | None = None,
 ) -> None:
     """Replace the default client; returns at once.
 
@@ -103,7 +108,7 @@ def configure(
         api_url,
         api_key,
         fail_silently,
-        None,
+        langfuse,
         pii,
         batching,
         timeout=timeout,
@@ -170,7 +175,11 @@ def flush(timeout: float = 30.0) -> None:
         SentrialError: The first failure since the last flush, if the default client is loud and
             batches.
     """
+    started = time.monotonic()
     _core.flush_all(timeout)
+    mirror = sys.modules.get("sentrial._mirror")
+    if mirror is not None:
+        mirror.flush(max(0.0, timeout - (time.monotonic() - started)))
     if _default is not None:
         _default.flush(0)
 

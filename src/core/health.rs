@@ -48,6 +48,17 @@ impl State {
             Self::Paused => "paused",
         }
     }
+
+    /// How much it stands in the way of delivery: the state of several clients is the worst one.
+    #[must_use]
+    pub fn severity(self) -> u8 {
+        match self {
+            Self::Up | Self::Suspect => 0,
+            Self::Limited => 1,
+            Self::Down => 2,
+            Self::Paused => 3,
+        }
+    }
 }
 
 /// May a request be sent now?

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api_key;
 pub mod api_url;
+pub mod call;
 pub mod client;
 pub mod clock;
 pub mod error;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use uuid::Uuid;
 
+use super::call::Calls;
 use super::client::ClientState;
 use super::exit::Patience;
 use super::health::State;
@@ -37,6 +38,7 @@ pub struct Process {
     started: Instant,
     pub(super) signal: Signal,
     pub(super) notices: Notices,
+    pub(super) calls: Calls,
     clients: Mutex<Vec<Arc<ClientState>>>,
     /// Number of clients at which the collected ones are looked for.
     crowd: AtomicUsize,
@@ -90,6 +92,7 @@ impl Process {
             started: Instant::now(),
             signal: Signal::default(),
             notices: Notices::default(),
+            calls: Calls::default(),
             clients: Mutex::default(),
             crowd: AtomicUsize::new(FEW_CLIENTS),
             retired: Mutex::default(),
@@ -164,6 +167,26 @@ impl Process {
                 sum.add(client.queue().counters());
             }
             sum
+        })
+    }
+
+    /// The worst state among the clients that live, and the last error of one in that state, or of
+    /// any if those have none.
+    #[must_use]
+    pub fn condition(&self) -> (State, Option<String>) {
+        self.with_clients(|clients| {
+            let conditions = clients.iter().map(|client| {
+                let queue = client.queue();
+                let error = queue.last_error().map(ToOwned::to_owned);
+                (queue.health().state(), error)
+            });
+            conditions.fold((State::Up, None), |(worst, last), (state, error)| {
+                if state.severity() > worst.severity() {
+                    (state, error.or(last))
+                } else {
+                    (worst, last.or(error))
+                }
+            })
         })
     }
 

@@ -1,8 +1,12 @@
 //! What came back for one attempt.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use serde_json::Value;
+
+use super::api_key::ApiKey;
+use super::notices::{Level, Notice};
 
 /// The result of one attempt.
 #[derive(Debug, Clone)]
@@ -11,6 +15,59 @@ pub enum Reply {
     Answer(Answer),
     /// No usable answer.
     Failed(Failure),
+}
+
+impl Reply {
+    /// One attempt as `SENTRIAL_DEBUG` shows it: what was asked and what came of it. The key is
+    /// masked; of the body only its shape is shown, no value.
+    #[must_use]
+    pub fn debug_line(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        took: Duration,
+        key: Option<&ApiKey>,
+    ) -> Notice {
+        let what = match self {
+            Self::Answer(answer) => answer.status.to_string(),
+            Self::Failed(failure) => {
+                let message = failure.message();
+                key.map_or_else(|| message.to_owned(), |key| key.scrub(message))
+            }
+        };
+        let key = key.map_or_else(|| "none".to_owned(), ApiKey::masked);
+        let text = format!(
+            "{method} {path} (key {key}, {} bytes{}): {what} after {} ms",
+            body.len(),
+            shape(body),
+            took.as_millis()
+        );
+        Notice::new(Level::Debug, text)
+    }
+}
+
+/// Fields shown of one body.
+const SHOWN_FIELDS: usize = 32;
+
+/// The fields of a body and the types of their values, ready to follow in a line; empty for what
+/// is no JSON object. The names of fields are ours (the API's), the values are the program's.
+fn shape(body: &[u8]) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return String::new();
+    };
+    let kinds = fields.iter().take(SHOWN_FIELDS).map(|(name, value)| {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        format!("{name}: {kind}")
+    });
+    format!(", {{{}}}", kinds.collect::<Vec<_>>().join(", "))
 }
 
 /// An HTTP answer.
@@ -22,6 +79,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// `X-Request-Id`, if any.
     pub request_id: Option<String>,
+    /// `Date`, parsed: the server's clock.
+    pub date: Option<SystemTime>,
     /// The body, cut at the answer limit.
     pub body: Bytes,
 }

@@ -95,6 +95,14 @@ impl Body {
         }
     }
 
+    /// The bytes as they were sent; empty before that.
+    pub(super) fn sent(&self) -> Bytes {
+        match self {
+            Self::Ready(bytes) => bytes.clone(),
+            Self::Led { .. } => Bytes::new(),
+        }
+    }
+
     /// Puts other bytes in the place of those that hold what the caller recorded. The id of the
     /// session is not among them.
     pub(super) fn rewrite(&mut self, new: impl FnOnce(&[u8], Shape) -> Option<Vec<u8>>) {
@@ -131,10 +139,7 @@ impl Body {
         {
             *self = Self::Ready(splice(field, session.id().map(AsRef::as_ref), tail));
         }
-        match self {
-            Self::Ready(bytes) => bytes.clone(),
-            Self::Led { .. } => Bytes::new(),
-        }
+        self.sent()
     }
 }
 

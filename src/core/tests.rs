@@ -1,5 +1,6 @@
 //! Transport, thread and client together, over real sockets on loopback.
 
+mod calls;
 mod life;
 mod outages;
 mod server;

@@ -130,6 +130,7 @@ impl Transport {
         let method = match attempt.method {
             "GET" => Method::GET,
             "PATCH" => Method::PATCH,
+            "DELETE" => Method::DELETE,
             _ => Method::POST,
         };
         self.client
@@ -277,6 +278,7 @@ async fn read(mut response: Response) -> Reply {
     let retry_after =
         header("retry-after").and_then(|text| retry::parse_retry_after(text, SystemTime::now()));
     let request_id = header("x-request-id").map(ToOwned::to_owned);
+    let date = header("date").and_then(|text| httpdate::parse_http_date(text).ok());
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -295,6 +297,7 @@ async fn read(mut response: Response) -> Reply {
         status,
         retry_after,
         request_id,
+        date,
         body: body.freeze(),
     })
 }

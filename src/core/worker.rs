@@ -17,7 +17,6 @@ use super::clock;
 use super::error::{DeliveryError, DropReason};
 use super::health::State;
 use super::lookup::{Lookup, Question};
-use super::notices::{Level, Notice};
 use super::process::Process;
 use super::receipt::{Outcome, Receipt};
 use super::reply::{Failure, Reply};
@@ -208,7 +207,7 @@ impl Desk {
     }
 
     /// Sends what may be sent; returns when something else may be.
-    fn dispatch(&mut self, process: &Process, now: Instant) -> Option<Instant> {
+    fn dispatch(&mut self, process: &Arc<Process>, now: Instant) -> Option<Instant> {
         // A copy: building an HTTP client takes milliseconds, and new clients join the list
         // on their callers' threads.
         let mut round = std::mem::take(&mut self.round);
@@ -226,6 +225,10 @@ impl Desk {
             orphans |= orphan && client.queue().is_drained();
         }
         self.round = round;
+        for call in process.calls.take() {
+            let transport = self.transport(&call.client);
+            tokio::spawn(call.carry_out(Arc::clone(process), transport));
+        }
         if orphans {
             process.with_clients(|clients| process.collect(clients));
         }
@@ -398,7 +401,8 @@ fn settle_one(process: &Process, landed: Landed) {
     };
     let _witness = Witness(request.receipt.as_ref().map(Arc::downgrade));
     if client.is_debug() {
-        let line = debug_line(&request, &reply, took);
+        let (method, path) = (request.kind.method(), request.path());
+        let line = reply.debug_line(method, &path, &request.body.sent(), took, key.as_ref());
         process.notices.park(client.sign(&line));
     }
     // With the key it was sent with: that is the one the answer may repeat.
@@ -418,17 +422,4 @@ fn settle_one(process: &Process, landed: Landed) {
     for notice in notices {
         process.notices.park(client.sign(&notice));
     }
-}
-
-fn debug_line(request: &Request, reply: &Reply, took: Duration) -> Notice {
-    let what = match reply {
-        Reply::Answer(answer) => answer.status.to_string(),
-        Reply::Failed(failure) => failure.message().to_owned(),
-    };
-    let (method, path, bytes) = (request.kind.method(), request.path(), request.body.len());
-    let text = format!(
-        "{method} {path} ({bytes} bytes): {what} after {} ms",
-        took.as_millis()
-    );
-    Notice::new(Level::Debug, text)
 }

@@ -70,6 +70,11 @@ impl Inner {
         self.disabled || !self.core.may_send()
     }
 
+    /// Switched off for good, by `SENTRIAL_DISABLED`.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
     pub(crate) fn is_immediate(&self) -> bool {
         self.core.settings().mode == Mode::Immediate
     }

@@ -13,6 +13,7 @@
 //! ```
 
 mod before_send;
+mod begun;
 mod client;
 mod context;
 mod errors;
@@ -42,6 +43,8 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(name = "_core")]
 mod core_module {
+    #[pymodule_export]
+    use super::begun::{FirstSession, watch_first_session};
     #[pymodule_export]
     use super::client::SentrialClient;
     #[pymodule_export]

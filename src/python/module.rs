@@ -20,7 +20,7 @@ use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{after, wait_for};
-use super::{llm, log, pending, stats};
+use super::{begun, llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -402,5 +402,6 @@ pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
 #[pyfunction]
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     context::prepare(py)?;
+    begun::prepare(py)?;
     pending::prepare(py)
 }

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::core::error::DropReason;
+use crate::core::health::State;
 use crate::core::process::Process;
 use crate::core::stats::Counters;
 
@@ -34,12 +35,16 @@ pub(crate) fn of_client<'py>(py: Python<'py>, inner: &Inner) -> PyResult<Bound<'
     Ok(ledger)
 }
 
-/// The sum over all clients of this process.
+/// The sum over all clients of this process, and the worst state among those that live.
 pub(crate) fn of_process(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let counters = Process::existing()
-        .map(|process| process.counters())
-        .unwrap_or_default();
-    of_counters(py, &counters)
+    let process = Process::existing();
+    let counters = process.as_ref().map(|process| process.counters());
+    let condition = process.map(|process| process.condition());
+    let (state, last_error) = condition.unwrap_or((State::Up, None));
+    let ledger = of_counters(py, &counters.unwrap_or_default())?;
+    ledger.set_item("state", state.as_str())?;
+    ledger.set_item("last_error", last_error)?;
+    Ok(ledger)
 }
 
 fn of_counters<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'py, PyDict>> {

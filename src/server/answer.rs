@@ -72,6 +72,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "Session not found")
     }
 
+    pub(crate) fn unknown_experiment() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Experiment not found")
+    }
+
+    pub(crate) fn unknown_run() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Run not found")
+    }
+
     pub(crate) fn internal(error: &impl std::fmt::Display) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,

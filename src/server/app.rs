@@ -12,7 +12,7 @@ use http::StatusCode;
 
 use super::answer::ApiError;
 use super::database::Database;
-use super::routes::{read, write};
+use super::routes::{experiments, read, write};
 
 /// The documented API and our read endpoints over `database`.
 pub(crate) fn router(database: Database) -> Router {
@@ -29,6 +29,21 @@ pub(crate) fn router(database: Database) -> Router {
         .route("/api/sdk/sessions/{id}/events", get(read::list_events))
         .route("/api/sdk/events", post(write::create_event))
         .route("/api/sdk/pii-config", get(read::pii_config))
+        .route(
+            "/api/experiments",
+            post(experiments::create).get(experiments::list),
+        )
+        .route(
+            "/api/experiments/{id}/runs",
+            get(experiments::show)
+                .post(experiments::start_run)
+                .delete(experiments::reset),
+        )
+        .route(
+            "/api/experiments/{id}/runs/{run}",
+            patch(experiments::end_run),
+        )
+        .route("/api/experiments/{id}/results", get(experiments::results))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(contain_panics))

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 
 use super::answer::ApiError;
 use super::keys::Key;
@@ -48,6 +48,19 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
+    /// Reads the head of a request that carries no body.
+    pub(crate) fn without_body(request: &Request) -> Self {
+        Self::of(request.method(), request.uri(), request.headers())
+    }
+
+    fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        Self {
+            key: bearer(headers),
+            repetition: repetition(method, uri.path(), headers),
+            at: caller_time(headers),
+        }
+    }
+
     /// Reads head and body of a request.
     pub(crate) async fn receive(request: Request) -> (Self, Result<Document, ApiError>) {
         let (parts, body) = request.into_parts();
@@ -61,12 +74,10 @@ impl Submission {
                 .await
                 .and_then(|bytes| Document::parse(&bytes)),
         };
-        let submission = Self {
-            key: bearer(&parts.headers),
-            repetition: repetition(&parts.method, parts.uri.path(), &parts.headers),
-            at: caller_time(&parts.headers),
-        };
-        (submission, document)
+        (
+            Self::of(&parts.method, &parts.uri, &parts.headers),
+            document,
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 //! thread; several processes may open the same file (WAL, with a bounded wait for the writer).
 
 mod events;
+mod experiments;
 mod idempotency;
 mod keys;
 mod queries;
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 pub use events::{EventRecord, NewEvent};
+pub use experiments::{ExperimentRecord, NewExperiment, NewRun, RunEnd, RunRecord};
 pub(crate) use idempotency::{Remembered, RememberedAnswer};
 pub use keys::{CreatedKey, KeyRecord, Principal};
 pub use queries::SessionFilter;

@@ -13,6 +13,7 @@ use super::store::tests::Scratch;
 use super::{Server, ServerError, ServerOptions};
 
 mod access;
+mod experiments;
 mod hostile;
 mod repetition;
 mod throughput;

@@ -1,5 +1,7 @@
 //! Reading the fields of a JSON body: each failure is a 400 that names the field.
 
+mod experiments;
+
 use serde_json::{Map, Value};
 
 use super::answer::ApiError;
@@ -229,23 +231,23 @@ const fn kind(value: &Value) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::{ApiError, Document};
 
-    fn document(body: &Value) -> Document {
+    pub(in crate::server) fn document(body: &Value) -> Document {
         Document::parse(body.to_string().as_bytes()).unwrap()
     }
 
-    fn refusal<T: std::fmt::Debug>(result: Result<T, ApiError>) -> String {
+    pub(in crate::server) fn refusal<T: std::fmt::Debug>(result: Result<T, ApiError>) -> String {
         let error = result.unwrap_err();
         assert_eq!(error.status, 400);
         error.message
     }
 
     /// `base` with one field replaced.
-    fn with(base: &Value, name: &str, value: Value) -> Document {
+    pub(in crate::server) fn with(base: &Value, name: &str, value: Value) -> Document {
         let mut body = base.clone();
         body[name] = value;
         document(&body)

@@ -3,7 +3,11 @@
 //! What was sent is shown as it was sent, unknown fields included; what the server knows better
 //! (id, status, times, totals) overrides fields of the same name.
 
+mod experiments;
+
 use serde_json::{Map, Value, json};
+
+pub use experiments::{experiment, results, run};
 
 use super::store::{EventRecord, SessionRecord, Store, StoreError};
 

@@ -231,8 +231,11 @@ def test_d9_self_is_shown_by_its_class(
 
     with client.begin("u", "a"):
         assert Vault().open(1) == 1
-    [event] = sent(client, collector)["u_a_1"].events
+        with pytest.raises(TypeError):
+            Vault().open()  # type: ignore[call-arg]
+    event, failed = sent(client, collector)["u_a_1"].events
     assert event["toolInput"] == {"self": "<Vault>", "door": 1}
+    assert failed["toolInput"] == {"args": ["<Vault>"], "kwargs": {}}
 
 
 def test_d10_the_state_of_async_tools_is_that_of_their_session(

@@ -246,6 +246,25 @@ def test_d3_a_session_lasts_as_long_as_its_generator(
         assert (done["assistantOutput"], done["success"]) == (answer, True)
 
 
+def test_the_answer_of_a_stream_is_what_it_sends(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    @sentrial.session("bytes")
+    def encoded(user_id: str) -> Generator[object, None, None]:
+        yield from (b"gr\xc3\xbc", b"n ", "and ", 7, b"\xff")
+
+    @sentrial.session("large")
+    def large(user_id: str) -> Generator[str, None, None]:
+        for _ in range(300):
+            yield "x" * 1000
+
+    assert len(list(encoded("u"))) == 5
+    assert sum(map(len, large("u"))) == 300_000
+    everything = sent(client, collector)
+    assert everything["u_bytes_1"].completed[0]["assistantOutput"] == "grün and 7�"
+    assert everything["u_large_1"].completed[0]["assistantOutput"] == "x" * 100_000
+
+
 def test_d3_interleaved_streams_do_not_mix(
     client: sentrial.SentrialClient, collector: Collector
 ) -> None:

@@ -361,3 +361,17 @@ def test_it_works_with_the_async_client(collector: Collector) -> None:
     assert everything["u_async-support_1"].tools == ["fetch", "search"]
     assert everything["v_block_1"].tools == ["fetch"]
     assert everything["v_block_1"].completed[0]["assistantOutput"] == "out"
+
+
+def test_a_session_is_a_child_of_what_was_begun_without_a_block(
+    either: sentrial.SentrialClient, collector: Collector
+) -> None:
+    interaction = either.begin("u", "outer")
+    support("u", "words")
+    in_loop(asupport("u", "words"))
+    with sentrial.SessionContext("u", "block"):
+        pass
+    interaction.finish()
+    everything = sent(either, collector)
+    for key in ("u_support_1", "u_async-support_1", "u_block_1"):
+        assert everything[key].created["parentSessionId"] == "sess_u_outer_1"

@@ -224,8 +224,7 @@ with client.begin("u", "chat"):
 """
     )
     ran = run_script(run_python, collector, code)
-    assert ran.lines == [
-        "LangfuseIntegration needs langfuse, which is not installed: "
-        "pip install -U 'sentrial[langfuse]'"
-    ]
+    (line,) = ran.lines
+    assert line.startswith("LangfuseIntegration needs langfuse, which is not installed")
+    assert line.endswith("pip install -U 'sentrial[langfuse]'")
     assert len(collector.requests()) == 2

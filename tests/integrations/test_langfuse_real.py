@@ -27,6 +27,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+OTHER_KEY = "sk"
+
 #: Each test has a key of its own: newer clients share what they have by their public key.
 _numbers = iter(range(1_000_000))
 
@@ -43,7 +45,7 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
 @pytest.fixture
 def integration(upstream: Upstream) -> Iterator[LangfuseIntegration]:
     made = LangfuseIntegration(
-        public_key=f"pk-{next(_numbers)}", secret_key="sk", host=upstream.url
+        public_key=f"pk-{next(_numbers)}", secret_key=OTHER_KEY, host=upstream.url
     )
     yield made
     upstream.open()
@@ -51,9 +53,7 @@ def integration(upstream: Upstream) -> Iterator[LangfuseIntegration]:
 
 
 @pytest.fixture
-def client(
-    collector: Collector, integration: LangfuseIntegration
-) -> Iterator[SentrialClient]:
+def client(collector: Collector, integration: LangfuseIntegration) -> Iterator[SentrialClient]:
     made = client_for(collector, langfuse=integration)
     yield made
     made.close()
@@ -215,7 +215,7 @@ def test_client_of_the_program_is_used_and_stays_open(
 
         options["tracer_provider"] = TracerProvider(shutdown_on_exit=False)
     own = Langfuse(
-        public_key=f"pk-{next(_numbers)}", secret_key="sk", host=upstream.url, **options
+        public_key=f"pk-{next(_numbers)}", secret_key=OTHER_KEY, host=upstream.url, **options
     )
     integration = LangfuseIntegration(langfuse_client=own)
     assert integration.client is own

@@ -11,10 +11,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sentrial
 from sentrial import LangfuseIntegration, PiiConfig, SentrialClient, _mirror
 
 from tests.support.answers import Answer
-from tests.support.sdk import SESSIONS, client_for, messages
+from tests.support.sdk import KEY, SESSIONS, client_for, messages
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Told:
         self.gate.set()
 
     def note(self, kind: str, name: str, fields: dict[str, Any]) -> Notes:
+        """Take a call; returns what it makes."""
         self.gate.wait(30)
         self.calls.append((f"{kind}.{name}", fields))
         self.threads.add(threading.current_thread().name)
@@ -359,3 +361,21 @@ def test_f4_nothing_is_mirrored_before_the_rules_are_known(
     client.flush()
     client.flush()
     assert told.calls[1] == span("t", None, {"name": "[PROJECT]"})
+
+
+def test_default_client_is_mirrored(collector: Collector, told: Told) -> None:
+    integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
+    sentrial.configure(KEY, collector.url, langfuse=integration)
+    with sentrial.begin("u", "chat"):
+        search("x")
+    sentrial.flush()
+    assert told.calls[1:3] == [
+        ("trace.span", told.calls[1][1] | {"name": "search", "input": {"q": "x"}}),
+        span_end({"result": "found"}),
+    ]
+    sentrial.configure(KEY, collector.url)
+
+
+@sentrial.tool
+def search(q: str) -> str:
+    return "found"

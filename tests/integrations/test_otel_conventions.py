@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("opentelemetry.sdk.trace")
 
+import sentrial.pricing
 from opentelemetry.trace import StatusCode
 
 from tests.integrations.otel_support import Traced
@@ -225,6 +226,79 @@ def test_two_instrumentations_of_one_call_count_its_usage_once(traced: Traced) -
     assert "tokenCount" not in outer_event
     assert outer_event["metadata"]["usage_in_child_span"] is True
     assert traced.completions()[0]["totalTokens"] == 15
+
+
+@pytest.mark.parametrize("on_top", [False, True], ids=["part of the prompt", "on top of it"])
+def test_cached_and_reasoning_tokens_have_prices_of_their_own(
+    traced: Traced, *, on_top: bool
+) -> None:
+    """FIELD complaint 9: counted once, at their own price, however they are reported."""
+    traced.span(
+        "chat",
+        {
+            "gen_ai.provider.name": "anthropic",
+            "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.usage.input_tokens": 100 if on_top else 1100,
+            "gen_ai.usage.output_tokens": 50,
+            "gen_ai.usage.cache_read.input_tokens": 900,
+            "gen_ai.usage.cache_creation.input_tokens": 100,
+            "gen_ai.usage.reasoning.output_tokens": 20,
+        },
+    )
+    event = only_event(traced)
+    expected = sentrial.pricing.cost(
+        "anthropic",
+        "claude-sonnet-4-5",
+        input_tokens=100,
+        cache_read_tokens=900,
+        cache_write_tokens=100,
+        output_tokens=30,
+        reasoning_tokens=20,
+    )
+    assert expected is not None
+    assert event["estimatedCost"] == pytest.approx(expected)
+    tokens = event["toolOutput"]["tokens"]
+    assert (tokens["cache_read"], tokens["cache_write"], tokens["reasoning"]) == (900, 100, 20)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("gcp.gen_ai", "gemini-2.0-flash"),
+        ("gcp.vertex_ai", "gemini-2.0-flash"),
+        ("azure.ai.openai", "gpt-4o"),
+        ("azure.ai.inference", "gpt-4o"),
+        ("x_ai", "grok-3"),
+        ("mistral_ai", "mistral-large-latest"),
+    ],
+)
+def test_providers_are_found_in_the_price_list(traced: Traced, provider: str, model: str) -> None:
+    traced.span(
+        "chat",
+        {
+            "gen_ai.provider.name": provider,
+            "gen_ai.request.model": model,
+            "gen_ai.usage.input_tokens": 1000,
+        },
+    )
+    event = only_event(traced)
+    assert event["toolName"] == f"llm:{provider}:{model}"
+    assert event["estimatedCost"] > 0
+
+
+def test_model_of_another_provider_has_no_price(traced: Traced) -> None:
+    """DESIGN rule 11: what a model costs elsewhere says nothing."""
+    traced.span(
+        "chat",
+        {
+            "gen_ai.provider.name": "acme",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.usage.input_tokens": 1000,
+        },
+    )
+    event = only_event(traced)
+    assert event["estimatedCost"] == 0
+    assert event["metadata"]["cost_unknown"] is True
 
 
 def test_o1_span_without_model_and_operation(traced: Traced) -> None:

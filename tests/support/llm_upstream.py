@@ -39,6 +39,8 @@ class Reply:
     """After so many events the connection breaks."""
     delay: float = 0.0
     """Seconds before each event."""
+    at_once: bool = False
+    """Whether all events are one write."""
     text: str | None = None
     """A body as it is, in the place of JSON."""
 
@@ -92,6 +94,8 @@ class LLMUpstream:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     upstream: LLMUpstream
+    # Head and body are two writes: the second would wait for the receipt of the first.
+    disable_nagle_algorithm = True
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -128,7 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        for sent, event in enumerate(reply.events or ()):
+        if reply.at_once:
+            self._chunk("".join(f"data: {json.dumps(event)}\n\n" for event in reply.events or ()))
+        for sent, event in enumerate(() if reply.at_once else reply.events or ()):
             if sent == reply.cut_after:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True

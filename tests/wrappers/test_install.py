@@ -228,7 +228,7 @@ def test_generators_of_fakes(session: Any, events: Any) -> None:
     assert events()[0]["toolOutput"]["content"] == "Hello"
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """Raised by attributes."""
 
 
@@ -236,7 +236,7 @@ class Hostile:
     """Every attribute raises."""
 
     def __getattr__(self, name: str) -> Any:
-        raise Boom(name)
+        raise BoomError(name)
 
 
 def test_hostile_answers(session: Any, events: Any) -> None:

@@ -59,9 +59,13 @@ def test_an_exception_is_recorded_and_goes_on(session: Any, events: Any) -> None
 
 
 def test_an_exception_after_part_of_the_answer(session: Any, events: Any) -> None:
-    with pytest.raises(ValueError, match="no"), sentrial.llm_call("m") as call:
-        call.set_output("hel")
-        raise ValueError("no")
+    def fail() -> None:
+        with sentrial.llm_call("m") as call:
+            call.set_output("hel")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
     (event,) = events()
     assert event["toolOutput"]["content"] == "hel"
     assert event["toolError"]["type"] == "ValueError"

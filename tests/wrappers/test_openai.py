@@ -426,8 +426,7 @@ def test_the_loop_is_not_held_up_where_recording_waits(
             interaction = client.begin("u", "a")
             collector.hold()
             call = asyncio.create_task(wrapped.chat.completions.create(**ASK))
-            while not collector.in_flight:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(collector.wait_for, 1, path="/api/sdk/events")
             # The event waits for its answer; if the loop did too, this would not run.
             assert not call.done()
             collector.release()

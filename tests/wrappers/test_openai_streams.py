@@ -156,8 +156,12 @@ def _drop(stream: Any) -> None:
 
 def _raise(stream: Any) -> None:
     with pytest.raises(KeyError):
-        for _ in stream:
-            raise KeyError
+        _raise_at_the_first(stream)
+
+
+def _raise_at_the_first(stream: Any) -> None:
+    for _ in stream:
+        raise KeyError
 
 
 @pytest.mark.parametrize("go", [_break, _close, _leave, _drop, _raise])

@@ -1,4 +1,4 @@
-"""The ``sentrial`` command: the local server, its keys, and the sessions it keeps."""
+"""The ``sentrial`` command."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
-__all__ = ["main"]
+__all__ = ["load_agent_module", "main", "run_experiment"]
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+
+_FIRST_STEPS = """\
+first steps:
+  sentrial init                     the lines to add to your program
+  sentrial dev -- python agent.py   run it against a local server, without an account
+  sentrial doctor                   why nothing arrives, and what to do about it
+
+`sentrial COMMAND --help` explains each command. The key comes from SENTRIAL_API_KEY, or for this
+command line from `sentrial login`.
+"""
 
 
 class _Version(argparse.Action):
@@ -27,16 +38,60 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from sentrial.cli import dev, keys, redact, sessions
+    from sentrial.cli import dev, doctor, experiment, init, keys, login, redact, sessions
 
     parser = argparse.ArgumentParser(
-        prog="sentrial", description="Telemetry for AI agents: the local server and what it keeps."
+        prog="sentrial",
+        description="Telemetry for AI agents: what they do, what it costs, where they fail.",
+        epilog=_FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (dev, keys, redact, sessions):
+    for module in (init, login, doctor, dev, sessions, keys, experiment, redact):
         module.register(commands)
     return parser
+
+
+def load_agent_module(agent_path: str) -> ModuleType:
+    """Load a Python file as a module; modules beside it can be imported.
+
+    Args:
+        agent_path: The file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: It is no Python file.
+    """
+    from sentrial.cli import agents
+
+    return agents.load(agent_path)
+
+
+def run_experiment(
+    experiment_id: str,
+    agent_path: str | None = None,
+    parallel: bool = False,
+    max_workers: int = 4,
+) -> int:
+    """Run the agent in a file in an experiment, as ``sentrial experiment run`` does.
+
+    Args:
+        experiment_id: The id of the experiment.
+        agent_path: The Python file with the agent. Default None: the experiment is only shown.
+        parallel: Whether runs go on at the same time. Default False.
+        max_workers: How many of them at most. Default 4.
+
+    Returns:
+        0 if all runs succeeded, 1 otherwise.
+
+    Raises:
+        ValueError: There is no API key.
+        SentrialError: The experiment cannot be fetched.
+    """
+    from sentrial.cli import experiment
+
+    return experiment.run(experiment_id, agent_path, max_workers if parallel else 1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

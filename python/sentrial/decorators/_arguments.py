@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from sentrial.decorators._snapshot import snapshot
+from sentrial.decorators._snapshot import PLAIN, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_EMPTY = inspect.Parameter.empty
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -20,11 +21,12 @@ class Arguments:
     without ``*args`` and ``**kwargs`` are bound here in a tenth of it.
     """
 
-    __slots__ = ("_function", "_plan", "_signature")
+    __slots__ = ("_function", "_has_self", "_plan", "_signature")
 
     def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
         self._signature: inspect.Signature | None = None
+        self._has_self = False
         # (name, is positional, is keyword, default); None where only the signature can bind.
         self._plan: list[tuple[str, bool, bool, Any]] | None = None
 
@@ -44,14 +46,17 @@ class Arguments:
     def recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return a plain copy of the arguments, as a tool call shows them."""
         bound = self.bind(args, kwargs)
+        if self._has_self and args:
+            # The text of an object may hold secrets, and is seldom of any use.
+            args = (f"<{type(args[0]).__name__}>", *args[1:])
+            if bound is not None:
+                bound["self"] = args[0]
         if bound is None:
             return {"args": snapshot(args), "kwargs": snapshot(kwargs)}
-        if bound:
-            first = next(iter(bound))
-            if first == "self":
-                # The text of an object may hold secrets, and is seldom of any use.
-                bound = {**bound, first: f"<{type(bound[first]).__name__}>"}
-        return {name: snapshot(value) for name, value in bound.items()}
+        return {
+            name: value if type(value) in PLAIN else snapshot(value)
+            for name, value in bound.items()
+        }
 
     def _read(self) -> bool:
         try:
@@ -59,6 +64,7 @@ class Arguments:
         except Exception:  # noqa: BLE001  whatever an object that is called has for a signature
             return False
         parameters = list(self._signature.parameters.values())
+        self._has_self = bool(parameters) and parameters[0].name == "self"
         if not any(parameter.kind in _VARIABLE for parameter in parameters):
             self._plan = [
                 (
@@ -85,7 +91,7 @@ class Arguments:
             elif is_keyword and name in kwargs:
                 bound[name] = kwargs[name]
                 named += 1
-            elif default is inspect.Parameter.empty:
+            elif default is _EMPTY:
                 return None
             else:
                 bound[name] = default

@@ -112,6 +112,9 @@ class Run:
 
     def yielded(self, item: object) -> None:
         """Note an item of a generator."""
+        if isinstance(item, bytes):
+            # What is streamed over HTTP.
+            item = item.decode(errors="replace")
         self._length += len(item) if isinstance(item, str) else 1
         if len(self._items) < _MOST_ITEMS and self._length <= _LONGEST_JOINED:
             self._items.append(item if isinstance(item, str) else text(item)[:LONGEST_TEXT])

@@ -13,12 +13,13 @@ LONGEST_TEXT = 1000
 _DEEPEST = 32
 _MOST_VALUES = 10_000
 
-_PLAIN = frozenset({type(None), str, int, float, bool})
+PLAIN = frozenset({type(None), str, int, float, bool})
+"""The types of values that are their own plain copy."""
 
 
 def snapshot(value: object) -> Any:
     """Return a plain copy of a value; only its class where it cannot be read."""
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return value
     try:
         return _Walk().copy(value, 0)
@@ -44,7 +45,7 @@ class _Walk:
         self.inside: set[int] = set()
 
     def copy(self, value: object, depth: int) -> Any:
-        if type(value) in _PLAIN or isinstance(value, (str, int, float)):
+        if type(value) in PLAIN or isinstance(value, (str, int, float)):
             return value
         if not isinstance(value, (list, tuple, dict)):
             return text(value)[:LONGEST_TEXT]
@@ -63,7 +64,7 @@ class _Walk:
     def _items(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
         kept = list(value[: self.left])
         self.left -= len(kept)
-        copied = [item if type(item) in _PLAIN else self.copy(item, depth) for item in kept]
+        copied = [item if type(item) in PLAIN else self.copy(item, depth) for item in kept]
         if len(kept) < len(value):
             copied.append(f"<{len(value) - len(kept)} more>")
         return copied
@@ -75,7 +76,7 @@ class _Walk:
         self.left -= len(kept)
         for key, item in kept:
             name = key if type(key) is str else text(key)
-            copied[name] = item if type(item) in _PLAIN else self.copy(item, depth)
+            copied[name] = item if type(item) in PLAIN else self.copy(item, depth)
         if len(kept) < len(items):
             copied["..."] = f"<{len(items) - len(kept)} more>"
         return copied

@@ -13,7 +13,7 @@ from sentrial.client import _get_client
 from sentrial.decorators._arguments import Arguments
 from sentrial.decorators._generators import async_watched, watched
 from sentrial.decorators._kinds import Wrappers, name_of
-from sentrial.decorators._snapshot import snapshot, text
+from sentrial.decorators._snapshot import PLAIN, snapshot, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,51 +76,36 @@ class _Tool:
             return None
         return _Call(session, self.name, self.arguments.recorded(args, kwargs))
 
+    def stream(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stream | None:
+        """Begin to record a call of a generator; None if no session is active."""
+        session = None if _head() is None else _core.current_session(_get_client)
+        if session is None:
+            return None
+        return _Stream(session, self.name, self.arguments.recorded(args, kwargs))
+
 
 class _Call:
     """One call of a tool: it belongs to the session that was current when it began."""
 
-    __slots__ = ("arguments", "items", "name", "seen", "session", "started")
+    __slots__ = ("arguments", "name", "session", "started")
 
     def __init__(self, session: _core.CurrentSession, name: str, arguments: dict[str, Any]) -> None:
         self.session = session
         self.name = name
         self.arguments = arguments
-        self.items: list[Any] = []
-        self.seen = 0
         self.started = perf_counter()
-
-    def inside(self) -> AbstractContextManager[None]:
-        """Leave the context as it is: a tool has none of its own."""
-        return _AS_IT_IS
-
-    def yielded(self, item: object) -> None:
-        """Note an item of a generator."""
-        self.seen += 1
-        if self.seen <= _MOST_ITEMS:
-            self.items.append(snapshot(item))
 
     def succeeded(self, result: object) -> None:
         """Record the call with its result."""
-        duration = int((perf_counter() - self.started) * 1000)
-        output = snapshot(result)
+        metadata = self.metadata()
+        output = result if type(result) in PLAIN else snapshot(result)
         if type(output) is not dict:
             output = {"result": output}
-        self.session.track_tool_call(
-            self.name, self.arguments, output, metadata={"duration_ms": duration}
-        )
-
-    def ended(self, returned: object, *, partial: bool) -> None:
-        """Record the call of a generator with what it has yielded."""
-        output: dict[str, Any] = {"result": self.items}
-        if returned is not None:
-            output["returned"] = snapshot(returned)
-        metadata = self._metadata() | ({"partial": True} if partial else {})
         self.session.track_tool_call(self.name, self.arguments, output, metadata=metadata)
 
     def failed(self, error: BaseException) -> None:
         """Record the call with its error."""
-        metadata = self._metadata()
+        metadata = self.metadata()
         self.session.track_error(
             text(error),
             type(error).__name__,
@@ -134,13 +119,42 @@ class _Call:
         """Record from a coroutine."""
         await off_the_loop(self.session.client, call, *args, **kwargs)
 
-    def _metadata(self) -> dict[str, Any]:
-        metadata: dict[str, Any] = {
-            "duration_ms": int((perf_counter() - self.started) * 1000),
-        }
-        if self.seen:
-            metadata["items"] = self.seen
-        return metadata
+    def metadata(self) -> dict[str, Any]:
+        """Say how long it took."""
+        return {"duration_ms": int((perf_counter() - self.started) * 1000)}
+
+
+class _Stream(_Call):
+    """One call of a generator."""
+
+    __slots__ = ("items", "seen")
+
+    def __init__(self, session: _core.CurrentSession, name: str, arguments: dict[str, Any]) -> None:
+        super().__init__(session, name, arguments)
+        self.items: list[Any] = []
+        self.seen = 0
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Leave the context as it is: a tool has none of its own."""
+        return _AS_IT_IS
+
+    def yielded(self, item: object) -> None:
+        """Note an item."""
+        self.seen += 1
+        if self.seen <= _MOST_ITEMS:
+            self.items.append(snapshot(item))
+
+    def ended(self, returned: object, *, partial: bool) -> None:
+        """Record the call with what it has yielded."""
+        output: dict[str, Any] = {"result": self.items}
+        if returned is not None:
+            output["returned"] = snapshot(returned)
+        metadata = self.metadata() | ({"partial": True} if partial else {})
+        self.session.track_tool_call(self.name, self.arguments, output, metadata=metadata)
+
+    def metadata(self) -> dict[str, Any]:
+        """Say how long it took and how many items came."""
+        return super().metadata() | {"items": self.seen}
 
 
 def _trace(error: BaseException) -> str:
@@ -190,13 +204,13 @@ def _coroutine(function: Callable[..., Any], name: str | None) -> Callable[..., 
 
 def _generator(function: Callable[..., Any], name: str | None) -> Callable[..., Any]:
     tool = _Tool(function, name)
-    return watched(function, tool.call)
+    return watched(function, tool.stream)
 
 
 def _async_generator(function: Callable[..., Any], name: str | None) -> Callable[..., Any]:
     tool = _Tool(function, name)
 
-    async def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call | None:
-        return tool.call(args, kwargs)
+    async def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stream | None:
+        return tool.stream(args, kwargs)
 
     return async_watched(function, begin)

@@ -3,11 +3,14 @@
 Clients of Langfuse 3 and newer speak of observations instead; `langfuse_observations` translates.
 """
 
+# The annotations are part of the documented signatures, so they keep the spelling of `typing`.
+# ruff: noqa: UP006, UP035, UP045
+
 from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, Optional, TypeVar
 
 from sentrial.integrations import versions
 from sentrial.integrations.base import documented_in, text_of
@@ -46,9 +49,9 @@ class LangfuseIntegration:
     def __init__(
         self,
         langfuse_client: Any = None,
-        public_key: str | None = None,
-        secret_key: str | None = None,
-        host: str | None = None,
+        public_key: Optional[str] = None,
+        secret_key: Optional[str] = None,
+        host: Optional[str] = None,
         enabled: bool = True,
         fail_silently: bool = True,
     ) -> None:
@@ -103,8 +106,8 @@ class LangfuseIntegration:
         session_id: str,
         name: str,
         user_id: str,
-        input_data: str | None = None,
-        metadata: dict[str, Any] | None = None,
+        input_data: Optional[str] = None,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> Any:
         """Make the trace of a session.
 
@@ -132,8 +135,8 @@ class LangfuseIntegration:
         self,
         trace: Any,
         name: str,
-        input_data: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
+        input_data: Optional[Dict[str, Any]] = None,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> Any:
         """Begin a span of a trace; end it with `end_span`."""
         return self._call(
@@ -141,7 +144,7 @@ class LangfuseIntegration:
         )
 
     def end_span(
-        self, span: Any, output_data: dict[str, Any] | None = None, error: str | None = None
+        self, span: Any, output_data: Optional[Dict[str, Any]] = None, error: Optional[str] = None
     ) -> None:
         """End a span; with an `error`, as failed."""
         self._call(
@@ -155,13 +158,13 @@ class LangfuseIntegration:
         self,
         trace: Any,
         name: str,
-        model: str | None = None,
-        input_data: Any = None,
-        output_data: Any = None,
-        usage: dict[str, int] | None = None,
-        metadata: dict[str, Any] | None = None,
+        model: Optional[str] = None,
+        input_data: Optional[Any] = None,
+        output_data: Optional[Any] = None,
+        usage: Optional[Dict[str, int]] = None,
+        metadata: Optional[Dict[str, Any]] = None,
         *,
-        error: str | None = None,
+        error: Optional[str] = None,
     ) -> Any:
         """Record the call of a model, which is over; with an `error`, as failed."""
         failed = {"level": "ERROR", "status_message": error} if error else {}
@@ -182,10 +185,10 @@ class LangfuseIntegration:
         self,
         trace: Any,
         name: str,
-        input_data: Any = None,
-        metadata: dict[str, Any] | None = None,
+        input_data: Optional[Any] = None,
+        metadata: Optional[Dict[str, Any]] = None,
         *,
-        error: str | None = None,
+        error: Optional[str] = None,
     ) -> Any:
         """Record something that happened at one moment; with an `error`, that it failed."""
         failed = {"level": "ERROR", "status_message": error} if error else {}
@@ -195,12 +198,14 @@ class LangfuseIntegration:
         )
 
     def update_trace(
-        self, trace: Any, output: str | None = None, metadata: dict[str, Any] | None = None
+        self, trace: Any, output: Optional[str] = None, metadata: Optional[Dict[str, Any]] = None
     ) -> None:
         """Add to a trace what is known at its end."""
         self._call("update", lambda: trace.update(output=output, metadata=metadata))
 
-    def score_trace(self, trace: Any, name: str, value: float, comment: str | None = None) -> None:
+    def score_trace(
+        self, trace: Any, name: str, value: float, comment: Optional[str] = None
+    ) -> None:
         """Give a trace a score."""
         self._call("score", lambda: trace.score(name=name, value=value, comment=comment))
 
@@ -213,7 +218,11 @@ class LangfuseIntegration:
 
     def flush(self) -> None:
         """Deliver to Langfuse; waits."""
-        self._call("flush", lambda: self.client.flush())
+        # The client may be made only here, where its errors are caught.
+        self._call("flush", self._flush)
+
+    def _flush(self) -> None:
+        self.client.flush()
 
     def shutdown(self) -> None:
         """Deliver to Langfuse and end the client, unless it is yours; waits."""

@@ -122,7 +122,7 @@ class ObservedSpan:
         self._observation.end()
 
 
-def _shared(client: Any, name: str | None, user_id: str | None) -> dict[str, str]:
+def _shared(client: Any, name: str | None, user_id: str | None) -> dict[str, Any]:
     """Return what each observation of a trace has to carry: nothing before version 4."""
     if callable(getattr(client, "update_current_trace", None)):
         return {}

@@ -1,8 +1,11 @@
 """One session in Langfuse."""
 
+# The annotations are part of the documented signatures, so they keep the spelling of `typing`.
+# ruff: noqa: UP006, UP035, UP045
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from sentrial.integrations.base import documented_in
 
@@ -31,8 +34,8 @@ class LangfuseTraceContext:
         session_id: str,
         name: str,
         user_id: str,
-        input_data: str | None = None,
-        metadata: dict[str, Any] | None = None,
+        input_data: Optional[str] = None,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> None:
         self.integration = integration
         self.session_id = session_id
@@ -46,10 +49,10 @@ class LangfuseTraceContext:
     def track_tool_call(
         self,
         tool_name: str,
-        tool_input: dict[str, Any],
-        tool_output: dict[str, Any],
-        tool_error: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
+        tool_input: Dict[str, Any],
+        tool_output: Dict[str, Any],
+        tool_error: Optional[Dict[str, Any]] = None,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Record a tool call as a span."""
         if self._trace is None:
@@ -61,15 +64,15 @@ class LangfuseTraceContext:
     def track_llm_call(
         self,
         name: str,
-        model: str | None = None,
-        input_data: Any = None,
-        output_data: Any = None,
-        prompt_tokens: int | None = None,
-        completion_tokens: int | None = None,
-        total_tokens: int | None = None,
-        metadata: dict[str, Any] | None = None,
+        model: Optional[str] = None,
+        input_data: Optional[Any] = None,
+        output_data: Optional[Any] = None,
+        prompt_tokens: Optional[int] = None,
+        completion_tokens: Optional[int] = None,
+        total_tokens: Optional[int] = None,
+        metadata: Optional[Dict[str, Any]] = None,
         *,
-        error: dict[str, Any] | None = None,
+        error: Optional[Dict[str, Any]] = None,
     ) -> None:
         """Record the call of a model as a generation."""
         if self._trace is None:
@@ -91,7 +94,7 @@ class LangfuseTraceContext:
             error=_message(error),
         )
 
-    def track_error(self, error: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    def track_error(self, error: dict[str, Any], metadata: Optional[Dict[str, Any]] = None) -> None:
         """Record an error as an event.
 
         Args:
@@ -103,7 +106,7 @@ class LangfuseTraceContext:
             self.integration.create_event(self._trace, "error", error, metadata, error=message)
 
     def track_event(
-        self, name: str, input_data: Any = None, metadata: dict[str, Any] | None = None
+        self, name: str, input_data: Optional[Any] = None, metadata: Optional[Dict[str, Any]] = None
     ) -> None:
         """Record anything else as an event."""
         if self._trace is not None:
@@ -116,9 +119,9 @@ class LangfuseTraceContext:
 
     def finish(
         self,
-        output: str | None = None,
+        output: Optional[str] = None,
         success: bool = True,
-        custom_metrics: dict[str, float] | None = None,
+        custom_metrics: Optional[Dict[str, float]] = None,
     ) -> None:
         """End the trace, with a score for success and one for each metric, and deliver it.
 

@@ -19,8 +19,10 @@ __all__ = [
     "GENERIC",
     "LLM",
     "TOOL",
+    "buckets",
     "conversation",
     "cost",
+    "details",
     "first",
     "is_ai",
     "kind",
@@ -84,6 +86,22 @@ _TOTAL_TOKENS = (
     "gen_ai.usage.total_tokens",
     "llm.token_count.total",
     "llm.usage.total_tokens",
+)
+_CACHE_READ_TOKENS = (
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "llm.token_count.prompt_details.cache_read",
+)
+_CACHE_WRITE_TOKENS = (
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+)
+_REASONING_TOKENS = (
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.reasoning_tokens",
+    "llm.usage.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
 )
 _COST = ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost")
 _USER = ("enduser.id", "sentrial.user_id", "traceloop.association.properties.user_id")
@@ -195,6 +213,32 @@ def tokens(attributes: Mapping[str, Any]) -> tuple[int, int, int]:
     completion = _count(first(attributes, _COMPLETION_TOKENS))
     total = _count(first(attributes, _TOTAL_TOKENS))
     return prompt, completion, total or prompt + completion
+
+
+def buckets(attributes: Mapping[str, Any]) -> dict[str, int]:
+    """Return the tokens by price, none of them twice.
+
+    The conventions count cached tokens as part of the prompt, and reasoning as part of the
+    completion. Where the parts are more than the whole, the instrumentation has added them on top.
+    """
+    prompt, completion, _ = tokens(attributes)
+    read = _count(first(attributes, _CACHE_READ_TOKENS))
+    written = _count(first(attributes, _CACHE_WRITE_TOKENS))
+    reasoning = _count(first(attributes, _REASONING_TOKENS))
+    return {
+        "input_tokens": prompt - read - written if read + written <= prompt else prompt,
+        "cache_read_tokens": read,
+        "cache_write_tokens": written,
+        "output_tokens": completion - reasoning if reasoning <= completion else completion,
+        "reasoning_tokens": reasoning,
+    }
+
+
+def details(attributes: Mapping[str, Any]) -> dict[str, int]:
+    """Return what the tokens consist of, under the names of events; only what is above zero."""
+    counted = buckets(attributes)
+    parts = ("cache_read", "cache_write", "reasoning")
+    return {part: counted[f"{part}_tokens"] for part in parts if counted[f"{part}_tokens"]}
 
 
 def cost(attributes: Mapping[str, Any]) -> float | None:

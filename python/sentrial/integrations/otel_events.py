@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sentrial import _core
+from sentrial import pricing
 from sentrial.integrations import otel_attributes as attribute
 from sentrial.integrations import otel_content as content
 
@@ -16,15 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Failure", "failure_of", "record", "trace_id"]
 
-_FAMILIES = ("openai", "anthropic", "google")
-# Names of providers under which the conventions list the models of a price table.
-_FAMILY_OF = {
-    "azure": "openai",
-    "gcp": "google",
-    "gemini": "google",
-    "google_genai": "google",
-    "vertex_ai": "google",
-    "vertexai": "google",
+# Names of the conventions that the price list does not know by themselves.
+_PRICED_AS = {
+    "az.ai.inference": "azure",
+    "azure.ai.inference": "azure",
+    "gcp.gen_ai": "google",
+    "x_ai": "x-ai",
 }
 
 
@@ -142,7 +139,8 @@ class _Event(NamedTuple):
 
     def llm_call(self, *, counted_inside: bool) -> None:
         model = attribute.model(self.attributes) or "unknown"
-        provider = attribute.provider(self.attributes) or _family(None, model) or "unknown"
+        declared = attribute.provider(self.attributes)
+        provider = declared or _owner(model) or "unknown"
         prompt, completion, total = attribute.tokens(self.attributes)
         output: dict[str, Any] = {
             "messages": content.output_messages(self.attributes, self.span.events)
@@ -152,8 +150,13 @@ class _Event(NamedTuple):
         if counted_inside:
             metadata["usage_in_child_span"] = True
         else:
-            output["tokens"] = {"prompt": prompt, "completion": completion, "total": total}
-            cost = _cost(self.attributes, provider, model, prompt, completion)
+            output["tokens"] = {
+                "prompt": prompt,
+                "completion": completion,
+                "total": total,
+                **attribute.details(self.attributes),
+            }
+            cost = self._cost(declared, model, total)
             if cost is None:
                 metadata["cost_unknown"] = True
         self.client.track_tool_call(
@@ -173,6 +176,18 @@ class _Event(NamedTuple):
             trace_id=self._trace_id,
             span_id=self._span_id,
         )
+
+    def _cost(self, provider: str | None, model: str, total: int) -> float | None:
+        """Return what the call cost: None if its price is unknown, 0.0 if it used nothing."""
+        given = attribute.cost(self.attributes)
+        if given is not None or not total:
+            return given or 0.0
+        buckets: dict[str, Any] = attribute.buckets(self.attributes)
+        if not any(buckets.values()):
+            return None
+        at = self.span.end_time / 1e9 if self.span.end_time else None
+        priced_as = _PRICED_AS.get(provider or "", provider)
+        return pricing.cost(priced_as, model, at=at, **buckets)
 
     def tool_call(self) -> None:
         given, result = content.tool_input(self.attributes), content.tool_output(self.attributes)
@@ -209,24 +224,7 @@ class _Event(NamedTuple):
         )
 
 
-def _family(provider: str | None, model: str) -> str | None:
-    """Return the price table in which a model is: that of its provider, else any."""
-    named = (provider or "").split(".", maxsplit=1)[0]
-    named = _FAMILY_OF.get(named, named)
-    for family in (named, *_FAMILIES):
-        if family and _core.known_cost(family, model, 0, 0) is not None:
-            return family
-    return None
-
-
-def _cost(
-    attributes: dict[str, Any], provider: str, model: str, prompt: int, completion: int
-) -> float | None:
-    """Return what a call cost: None if its price is unknown, 0.0 if it used nothing."""
-    given = attribute.cost(attributes)
-    if given is not None:
-        return given
-    family = _family(provider, model)
-    if family is not None:
-        return _core.known_cost(family, model, prompt, completion)
-    return None if prompt or completion else 0.0
+def _owner(model: str) -> str | None:
+    """Return the provider whose model it is, as far as the price list knows."""
+    price = pricing.lookup(model)
+    return price.provider or None if price else None

@@ -1,5 +1,8 @@
 """The span processor: what it records, and to which session."""
 
+# The annotations are part of the documented signatures, so they keep the spelling of `typing`.
+# ruff: noqa: UP045
+
 from __future__ import annotations
 
 import logging
@@ -20,7 +23,7 @@ from sentrial.integrations.otel_traces import Trace, Traces
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Optional
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -89,11 +92,11 @@ class SentrialSpanProcessor(SpanProcessor):
 
     def __init__(
         self,
-        api_key: str | None = None,
-        api_url: str | None = None,
-        project: str | None = None,
+        api_key: Optional[str] = None,
+        api_url: Optional[str] = None,
+        project: Optional[str] = None,
         filter_ai_spans: bool = True,
-        custom_filter: Callable[[Any], bool | None] | None = None,
+        custom_filter: Optional[Callable[[Any], Optional[bool]]] = None,
         user_id_attribute: str = "user.id",
         *,
         client: SentrialClient | None = None,

@@ -1,5 +1,8 @@
 """Putting the span processor where spans are made."""
 
+# The annotations are part of the documented signatures, so they keep the spelling of `typing`.
+# ruff: noqa: UP045
+
 from __future__ import annotations
 
 import logging
@@ -14,7 +17,7 @@ from sentrial.integrations.otel_processor import SentrialSpanProcessor
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Optional
 
     from sentrial._core import SentrialClient
 
@@ -26,12 +29,12 @@ _equipped: weakref.WeakSet[Any] = weakref.WeakSet()
 
 @documented_in("sentrial.otel")
 def setup_otel_tracing(
-    project: str | None = None,
-    api_key: str | None = None,
+    project: Optional[str] = None,
+    api_key: Optional[str] = None,
     filter_ai_spans: bool = True,
     *,
-    api_url: str | None = None,
-    custom_filter: Callable[[Any], bool | None] | None = None,
+    api_url: Optional[str] = None,
+    custom_filter: Optional[Callable[[Any], Optional[bool]]] = None,
     set_global: bool = True,
     client: SentrialClient | None = None,
 ) -> TracerProvider:

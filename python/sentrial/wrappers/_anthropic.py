@@ -14,7 +14,7 @@ from sentrial.wrappers._values import Passing, arguments_of, read, scalars
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sentrial.wrappers._streams import Accumulator
+    from sentrial.wrappers._tracker import Accumulator
 
 __all__ = ["class_targets", "targets"]
 

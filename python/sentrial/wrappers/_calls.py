@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from sentrial import _core
 from sentrial.client import _get_client
+from sentrial.wrappers._managers import tracked_manager
 from sentrial.wrappers._raw import is_raw
 from sentrial.wrappers._raw import tracked as track_raw
-from sentrial.wrappers._record import Call, Options, Request, warn
-from sentrial.wrappers._streams import Tracker, is_stream_class, tracked_manager, tracked_stream
+from sentrial.wrappers._record import Call, Options, Request, off_the_loop, warn
+from sentrial.wrappers._streams import is_stream_class, tracked_stream
+from sentrial.wrappers._tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sentrial._core import CurrentSession
     from sentrial.wrappers._record import Answer
-    from sentrial.wrappers._streams import Accumulator
+    from sentrial.wrappers._tracker import Accumulator
 
-__all__ = ["Method", "Running", "off_the_loop", "wrapped", "wrapped_helper"]
+__all__ = ["Method", "Running", "wrapped", "wrapped_helper"]
 
 
 class Method:
@@ -56,16 +58,6 @@ class Method:
 
     def accepted_without(self, owner: Any) -> None:
         """Remember that the server takes the call only without what `prepare` changed."""
-
-
-async def off_the_loop(record: Callable[[], None], error: BaseException | None = None) -> None:
-    """Record in a thread. A cancelled task does not wait for it."""
-    import asyncio
-
-    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-        asyncio.get_running_loop().run_in_executor(None, record)
-    else:
-        await asyncio.to_thread(record)
 
 
 def wrapped(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers import _google_answers as google
+from sentrial.wrappers._adopt import adopt
 from sentrial.wrappers._calls import Method, wrapped
 from sentrial.wrappers._record import Answer, Options, Request
-from sentrial.wrappers._streams import adopt
 from sentrial.wrappers._targets import Target
 from sentrial.wrappers._values import read, scalars
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from sentrial.wrappers._streams import Accumulator, Tracker
+    from sentrial.wrappers._tracker import Accumulator, Tracker
 
 __all__ = ["class_targets", "is_model", "targets"]
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sentrial import _core
 from sentrial.client import _get_client
-from sentrial.wrappers._calls import off_the_loop
 from sentrial.wrappers._innermost import Scope
-from sentrial.wrappers._record import Answer, Call, Request
+from sentrial.wrappers._record import Answer, Call, Request, off_the_loop
 from sentrial.wrappers._usage import Usage
 
 if TYPE_CHECKING:

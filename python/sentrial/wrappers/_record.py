@@ -15,10 +15,12 @@ from sentrial.wrappers import _innermost
 from sentrial.wrappers._values import written
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sentrial._core import CurrentSession, Interaction
     from sentrial.wrappers._usage import Usage
 
-__all__ = ["Answer", "Call", "Options", "Request", "warn"]
+__all__ = ["Answer", "Call", "Options", "Request", "off_the_loop", "retries_in", "warn"]
 
 _WARNING = 30
 
@@ -219,6 +221,16 @@ def retries_in(headers: object) -> dict[str, int]:
     get = getattr(headers, "get", None)
     count = get("x-stainless-retry-count") if callable(get) else None
     return {"retries": int(count)} if isinstance(count, str) and count.isdecimal() else {}
+
+
+async def off_the_loop(record: Callable[[], None], error: BaseException | None = None) -> None:
+    """Record in a thread. A cancelled task does not wait for it."""
+    import asyncio
+
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+        asyncio.get_running_loop().run_in_executor(None, record)
+    else:
+        await asyncio.to_thread(record)
 
 
 def warn(problem: BaseException) -> None:

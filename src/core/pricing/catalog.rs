@@ -128,7 +128,15 @@ impl Catalog {
 
     /// The model that a name means, at a provider or, without one, at the provider whose own it is.
     pub(super) fn find(&self, provider: Option<&str>, model: &str) -> Option<Found<'_>> {
-        let mut name = model.to_lowercase();
+        let name = model.to_lowercase();
+        self.find_name(provider, name.clone()).or_else(|| {
+            // Google's resource names end with the model.
+            let (_, short) = name.rsplit_once("models/")?;
+            self.find_name(provider, short.to_owned())
+        })
+    }
+
+    fn find_name(&self, provider: Option<&str>, mut name: String) -> Option<Found<'_>> {
         let mut at = provider.map(str::to_owned);
         if at
             .as_deref()
@@ -246,6 +254,16 @@ mod tests {
             (None, "gpt-4o-mini", Some(("openai", "gpt-4o-mini"))),
             (Some("azure"), "gpt-4o", Some(("azure", "gpt-4o"))),
             (Some("litellm"), "openai/gpt-4o", Some(("openai", "gpt-4o"))),
+            (
+                Some("google"),
+                "publishers/google/models/gemini-2.5-pro",
+                Some(("google", "gemini-2.5-pro")),
+            ),
+            (
+                None,
+                "models/gemini-2.5-pro",
+                Some(("google", "gemini-2.5-pro")),
+            ),
             (Some("nobody"), "gpt-4o", None),
             (Some("openai"), "house-model", None),
             (None, "house-model", None),

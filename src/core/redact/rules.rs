@@ -84,7 +84,7 @@ pub enum Fields {
 
 /// Fields that name things. They are how sessions are found again, so they are redacted only if
 /// the list of fields names them.
-pub const IDENTIFIERS: [&str; 12] = [
+pub const IDENTIFIERS: [&str; 15] = [
     "name",
     "agentName",
     "userId",
@@ -97,6 +97,9 @@ pub const IDENTIFIERS: [&str; 12] = [
     "eventType",
     "status",
     "createdAt",
+    "variantName",
+    "baseSessionId",
+    "resultSessionId",
 ];
 
 /// The fields of the documented default.
@@ -193,7 +196,10 @@ impl Rules {
     /// What is searched for in a field of a body.
     pub(super) fn cover(&self, field: &str) -> Cover {
         // The server's own ids.
-        let own = matches!(field, "sessionId" | "parentSessionId" | "eventType");
+        let own = matches!(
+            field,
+            "sessionId" | "parentSessionId" | "baseSessionId" | "resultSessionId" | "eventType"
+        );
         let pii = self.pii.as_ref().is_some_and(|pii| pii.fields.has(field));
         Cover {
             pii: pii && !own,

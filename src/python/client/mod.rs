@@ -1,6 +1,8 @@
 //! `SentrialClient`: what it is made of; its methods are in the modules below.
 
+mod call;
 mod calls;
+mod diagnosis;
 mod lifecycle;
 mod redaction;
 mod sessions;

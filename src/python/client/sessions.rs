@@ -8,11 +8,11 @@ use pyo3::types::PyDict;
 
 use super::{Any, SentrialClient, named};
 use crate::core::session::Session;
-use crate::python::context;
 use crate::python::interaction::{Begin, Interaction};
 use crate::python::module::CurrentSession;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
+use crate::python::{begun, context};
 
 #[pymethods]
 impl SentrialClient {
@@ -66,6 +66,7 @@ impl SentrialClient {
                     project_id,
                 };
                 let body = new.body(inner)?;
+                begun::note(slf, &session)?;
                 let receipt = inner.create(py, &session, body)?;
                 let waited = inner.id_of(py, &session, receipt.as_deref());
                 if !matches!(waited, Ok(Some(_))) {

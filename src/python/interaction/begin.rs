@@ -16,7 +16,7 @@ use crate::python::json::{Budget, write_value};
 use crate::python::payload::merged;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::{NewSession, Parent, interaction_name, lossy};
-use crate::python::{context, log};
+use crate::python::{begun, context, log};
 
 /// Names the session that a process was started from; see `sentrial.context_env`.
 const VARIABLE: &str = "SENTRIAL_PARENT_SESSION_ID";
@@ -62,6 +62,7 @@ impl<'py> Begin<'_, 'py> {
         let body = self.body(inner, &event_id, self.parent(client))?;
         let session = Session::pending();
         let record = Arc::new(self.record(inner, &session)?);
+        begun::note(client, &session)?;
         let receipt = inner.create(py, &session, body)?;
         if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
             return Ok(self.interaction(client, event_id, record)?);

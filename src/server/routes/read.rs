@@ -84,7 +84,7 @@ pub(in crate::server) async fn list_events(
 }
 
 /// Checks the key, then lets `work` answer.
-async fn answer(
+pub(super) async fn answer(
     database: &Database,
     headers: &HeaderMap,
     work: impl FnOnce(&Store, Principal) -> Result<Answer, ApiError> + Send + 'static,

@@ -15,20 +15,15 @@ use crate::server::store::{
 use crate::server::timestamp::Timestamp;
 use crate::server::validate::Document;
 
-/// What a request asks for, once its body is understood.
-enum Action {
-    Start(NewSession),
-    Complete { id: String, outcome: Outcome },
-    Record(NewEvent),
-}
-
 /// `POST /api/sdk/sessions`
 pub(in crate::server) async fn create_session(
     State(database): State<Database>,
     request: Request,
 ) -> Result<Answer, ApiError> {
     let (submission, body) = Submission::receive(request).await;
-    let action = body.and_then(Document::into_session).map(Action::Start);
+    let action = body.and_then(Document::into_session).map(|session| {
+        move |store: &Store, caller: &Principal, at: Timestamp| start(store, caller, &session, at)
+    });
     submit(&database, submission, action).await
 }
 
@@ -39,12 +34,12 @@ pub(in crate::server) async fn update_session(
     request: Request,
 ) -> Result<Answer, ApiError> {
     let (submission, body) = Submission::receive(request).await;
-    let action = body
-        .and_then(Document::into_outcome)
-        .and_then(|outcome| match id {
-            Ok(Path(id)) => Ok(Action::Complete { id, outcome }),
-            Err(_) => Err(ApiError::unknown_session()),
-        });
+    let action = body.and_then(Document::into_outcome).and_then(|outcome| {
+        let Path(id) = id.map_err(|_| ApiError::unknown_session())?;
+        Ok(move |store: &Store, caller: &Principal, at: Timestamp| {
+            complete(store, caller, &id, outcome, at)
+        })
+    });
     submit(&database, submission, action).await
 }
 
@@ -54,15 +49,21 @@ pub(in crate::server) async fn create_event(
     request: Request,
 ) -> Result<Answer, ApiError> {
     let (submission, body) = Submission::receive(request).await;
-    let action = body.and_then(Document::into_event).map(Action::Record);
+    let action = body.and_then(Document::into_event).map(|event| {
+        move |store: &Store, caller: &Principal, at: Timestamp| record(store, caller, &event, at)
+    });
     submit(&database, submission, action).await
 }
 
-async fn submit(
+/// Carries out what a request asks for, once: `action` is what its body means.
+pub(super) async fn submit<F>(
     database: &Database,
     submission: Submission,
-    action: Result<Action, ApiError>,
-) -> Result<Answer, ApiError> {
+    action: Result<F, ApiError>,
+) -> Result<Answer, ApiError>
+where
+    F: FnOnce(&Store, &Principal, Timestamp) -> Result<Answer, ApiError> + Send + 'static,
+{
     database
         .write(move |store| execute(store, submission, action))
         .await
@@ -74,7 +75,10 @@ async fn submit(
 fn execute(
     store: &Store,
     submission: Submission,
-    action: Result<Action, ApiError>,
+    action: Result<
+        impl FnOnce(&Store, &Principal, Timestamp) -> Result<Answer, ApiError>,
+        ApiError,
+    >,
 ) -> Result<Answer, ApiError> {
     let key = submission.key.ok_or_else(ApiError::unauthorized)?;
     let now = Timestamp::now();
@@ -87,11 +91,7 @@ fn execute(
     if let Some(answer) = recalled(store, &caller, repetition.as_ref(), now)? {
         return Ok(answer);
     }
-    let answer = match action? {
-        Action::Start(session) => start(store, &caller, &session, at)?,
-        Action::Complete { id, outcome } => complete(store, &caller, &id, outcome, at)?,
-        Action::Record(event) => record(store, &caller, &event, at)?,
-    };
+    let answer = action?(store, &caller, at)?;
     if let Some(request) = &repetition {
         store.remember(&caller, request, answer.status.as_u16(), &answer.body, now)?;
     }

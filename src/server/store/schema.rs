@@ -15,7 +15,8 @@ const APPLICATION_ID: i64 = 0x536e_7472;
 const CHECKPOINT_PAGES: i64 = 8_192;
 
 /// Steps from schema version `n` to `n + 1`. A step that has been released is never changed.
-const STEPS: &[&str] = &["\
+const STEPS: &[&str] = &[
+    "\
 CREATE TABLE api_keys (
     id           TEXT PRIMARY KEY,
     owner        TEXT NOT NULL,
@@ -73,7 +74,34 @@ CREATE TABLE idempotency (
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (owner, environment, key)
 ) WITHOUT ROWID;
-"];
+",
+    "\
+-- `body` is the experiment as it was made: name, status, variants, test cases.
+CREATE TABLE experiments (
+    seq         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    owner       TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    body        TEXT NOT NULL
+);
+
+-- One variant run on one test case; a repetition is another run.
+CREATE TABLE runs (
+    seq               INTEGER PRIMARY KEY,
+    id                TEXT NOT NULL UNIQUE,
+    experiment        INTEGER NOT NULL REFERENCES experiments (seq),
+    variant           TEXT NOT NULL,
+    base_session_id   TEXT NOT NULL,
+    status            TEXT NOT NULL,
+    result_session_id TEXT,
+    error_message     TEXT,
+    started_at        INTEGER NOT NULL,
+    ended_at          INTEGER
+);
+CREATE INDEX runs_experiment ON runs (experiment, seq);
+",
+];
 
 /// Brings the file to the newest schema and sets how this connection writes: WAL with
 /// `synchronous=NORMAL`, so that a commit costs no disk flush and a crash of the process loses
