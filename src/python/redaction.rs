@@ -7,7 +7,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString};
 use crate::core::error::ConfigError;
 use crate::core::policy::Redaction;
 use crate::core::redact::{
-    self, Builtins, Fields, Finding, HashKey, Log, Mode, Pattern, Pii, Rules, Shape,
+    self, Builtins, Fields, Finding, HashKey, Log, Mode, Pattern, Pii, Report, Rules, Shape,
 };
 
 use super::errors;
@@ -264,6 +264,17 @@ impl Redactor {
         let found = found.into_iter().map(|Finding { rule, path }| (rule, path));
         let redacted = redacted.as_deref().unwrap_or(data);
         Ok((PyBytes::new(py, redacted), found.collect()))
+    }
+}
+
+#[pymethods]
+impl Redactor {
+    /// The body of an event exactly as delivery makes it: redacted and cut to `max_bytes`.
+    #[pyo3(signature = (data, max_bytes=1_048_576))]
+    fn seal<'py>(&self, py: Python<'py>, data: &[u8], max_bytes: usize) -> Bound<'py, PyBytes> {
+        let mut report = Report::default();
+        let sealed = self.0.sealed(data, Shape::Body, max_bytes, &mut report);
+        PyBytes::new(py, sealed.as_deref().unwrap_or(data))
     }
 }
 

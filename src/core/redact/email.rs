@@ -23,6 +23,8 @@ pub(super) fn find(text: &[u8], percent: bool, hits: &mut Hits) {
     while let Some((at, width)) = next_at(text, from, percent) {
         from = at + width;
         let start = local_start(text, free, at);
+        // What was looked at in vain is not looked at again: `%40` can itself be part of a name.
+        free = from;
         if start == at {
             continue;
         }

@@ -20,8 +20,9 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// An underscore ends a number: the state of a session has keys such as `<tool>_result`.
 fn word_after(text: &[u8], at: usize) -> bool {
-    text.get(at).copied().is_some_and(is_word)
+    text.get(at).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn digit(text: &[u8], at: usize) -> bool {
@@ -221,7 +222,9 @@ fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
         let named = [&b"ssn"[..], b"social security"];
         let named = named
             .iter()
-            .any(|word| memchr::memmem::find(&before, word).is_some());
+            .any(|word| memchr::memmem::find(&before, word).is_some())
+            // What stands for a number is not its name.
+            && memchr::memmem::find(&before, b"[ssn").is_none();
         let end = start + 9;
         let valid = is_issued_ssn(text.get(start..end)?);
         return (named && valid && !word_after(text, end)).then_some(end);

@@ -74,7 +74,6 @@ pub(super) struct Walk<'a> {
     outer_path: &'a str,
     out: Vec<u8>,
     copied: usize,
-    hits: Hits,
     log: &'a mut Log,
 }
 
@@ -99,7 +98,6 @@ impl<'a> Walk<'a> {
             outer_path: "",
             out: Vec::new(),
             copied: 0,
-            hits: Hits::default(),
             log,
         }
     }
@@ -290,7 +288,7 @@ impl<'a> Walk<'a> {
         if self.muted.is_some() {
             return Ok(());
         }
-        if denied && !raw.is_empty() {
+        if denied && !raw.is_empty() && raw != WITHHELD {
             self.put_value(opening, self.at, Rule::Field);
             return Ok(());
         }
@@ -316,16 +314,8 @@ impl<'a> Walk<'a> {
             result = self.nested(text, cover);
         }
         if result.is_none() {
-            let mut hits = std::mem::take(&mut self.hits);
-            hits.clear();
-            text::find(text, traits, &redactor.rules, cover, &mut hits);
-            for hit in hits.iter() {
-                self.note(&hit.rule);
-            }
-            if !hits.is_empty() {
-                result = Some(text::replaced(text, &hits, pii));
-            }
-            self.hits = hits;
+            let count = &mut |rule: &Rule| self.note(rule);
+            result = text::built_in(text, traits, &redactor.rules, cover, count);
         }
         let Some(pii) = pii.filter(|pii| cover.pii && !pii.custom.is_empty()) else {
             return Ok(result);

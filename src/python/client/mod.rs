@@ -18,7 +18,7 @@ use crate::core::api_key::ApiKey;
 use crate::core::error::{ConfigError, DeliveryError};
 use crate::core::options::OptionArgs;
 
-use super::inner::{CallError, Inner, empty};
+use super::inner::{CallError, Caller, Inner, empty};
 use super::interaction::Interaction;
 use super::mirror::Mirror;
 use super::record::SessionRecord;
@@ -52,9 +52,30 @@ pub(crate) struct SentrialClient {
     pii: OnceLock<Py<PyAny>>,
     options: OnceLock<Py<PyDict>>,
     key_text: ArcSwapOption<String>,
+    /// Where it is to be called.
+    caller: Caller,
 }
 
 impl SentrialClient {
+    /// A client none of whose calls wait; its `__init__` is still to be called.
+    pub(crate) fn deferred(py: Python<'_>) -> PyResult<Self> {
+        let mut made = Self::unset(py)?;
+        made.caller = Caller::EventLoop;
+        Ok(made)
+    }
+
+    fn unset(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self {
+            inner: OnceLock::new(),
+            idle: settings::idle(py)?,
+            langfuse: OnceLock::new(),
+            pii: OnceLock::new(),
+            options: OnceLock::new(),
+            key_text: ArcSwapOption::empty(),
+            caller: Caller::Thread,
+        })
+    }
+
     /// The working part. A subclass that never called `__init__` has a client that does nothing.
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         self.inner.get().unwrap_or(&self.idle)
@@ -115,14 +136,7 @@ impl SentrialClient {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        Ok(Self {
-            inner: OnceLock::new(),
-            idle: settings::idle(py)?,
-            langfuse: OnceLock::new(),
-            pii: OnceLock::new(),
-            options: OnceLock::new(),
-            key_text: ArcSwapOption::empty(),
-        })
+        Self::unset(py)
     }
 
     #[pyo3(signature = (
@@ -188,6 +202,7 @@ impl SentrialClient {
             api_url,
             api_key,
             fail_silently,
+            caller: this.caller,
             redaction: RedactionArgs {
                 pii: Some(pii.bind(py)),
                 from_server,
