@@ -48,6 +48,7 @@ FAMILIES = (
     "pii_",
     "otel_",
     "langfuse_",
+    "import_",
     *FRAMEWORKS,
 )
 

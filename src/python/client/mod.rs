@@ -117,7 +117,10 @@ impl SentrialClient {
 }
 
 /// The session that an id names, or the interaction itself, whose id may not be known yet.
-fn named(inner: &Arc<Inner>, id: Option<&Any<'_>>) -> Result<Arc<SessionRecord>, ConfigError> {
+pub(crate) fn named(
+    inner: &Arc<Inner>,
+    id: Option<&Any<'_>>,
+) -> Result<Arc<SessionRecord>, ConfigError> {
     let Some(Ok(interaction)) = id.map(|id| id.cast::<Interaction>()) else {
         return inner.record(id);
     };
