@@ -14,6 +14,7 @@ PROVIDERS ?= $(notdir $(basename $(wildcard requirements/providers/*.txt)))
 ORACLE ?= ../shared/oracle
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,7 +32,7 @@ export PYO3_PYTHON := $(CURDIR)/$(PY)
 # The order of the checks is part of the output: quick ones first.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak test-deaths conformance bench fmt lint wheel prices clean prerequisites
+.PHONY: help demo test soak test-deaths fuzz conformance bench fmt lint wheel prices clean prerequisites
 .PHONY: test-all-pythons test-servers test-frameworks test-providers
 .PHONY: check-rust test-rust check-python check-types test-python
 
@@ -95,6 +96,10 @@ conformance: $(VENV)/.installed ## compare the traffic with the recordings in OR
 bench: $(VENV)/.bench ## measure speed and size (figures depend on the machine; read ratios within one run)
 	@echo '==> benchmarks'
 	$(PY) -m pytest benches -p no:cacheprovider -o timeout=0 $(BENCH_ARGS)
+
+fuzz: ## throw bytes at redaction for FUZZ_SECONDS (60)
+	@echo '==> fuzzing src/core/redact'
+	@sh scripts/fuzz '$(FUZZ_SECONDS)'
 
 fmt: $(VENV)/.dev ## format Rust and Python, apply the safe fixes of ruff
 	@echo '==> formatting'

@@ -72,7 +72,7 @@ def _body(tool_input: object, tool_output: object) -> dict[str, Any]:
 def _client(options: dict[str, Any]) -> SentrialClient:
     import sentrial
 
-    return sentrial.SentrialClient(options["url"], options.get("key", _KEY))
+    return sentrial.SentrialClient(options["url"], options.get("key", _KEY), pii=options.get("pii"))
 
 
 def _sessions(client: SentrialClient, count: int) -> list[Any]:
@@ -298,6 +298,62 @@ def offer(options: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def loop(options: dict[str, Any]) -> dict[str, Any]:
+    """Measure how long an event loop does not come round at most, with the SDK and without."""
+    import asyncio
+    import random
+
+    from sentrial import AsyncSentrialClient
+
+    steps, pool = 10, _payloads()
+
+    async def with_sdk(client: Any, number: int, pauses: list[float]) -> None:
+        async with client.begin(f"user-{number}", "chat", input="hello") as interaction:
+            for step, pause in enumerate(pauses):
+                await asyncio.sleep(pause)
+                receipt = await interaction.track_tool_call("search", *pool[step % _POOL])
+                if step == steps // 2:
+                    await receipt
+            interaction.set_output("done")
+
+    async def without(pauses: list[float]) -> None:
+        for pause in pauses:
+            await asyncio.sleep(pause)
+
+    async def longest_gap(work: list[Any]) -> float:
+        longest = 0.0
+
+        async def tick() -> None:
+            nonlocal longest
+            while True:
+                before = time.perf_counter()
+                await asyncio.sleep(0.001)
+                longest = max(longest, time.perf_counter() - before - 0.001)
+
+        ticker = asyncio.ensure_future(tick())
+        await asyncio.sleep(0.05)
+        longest = 0.0
+        await asyncio.gather(*work)
+        ticker.cancel()
+        return longest * 1e6
+
+    async def main() -> dict[str, Any]:
+        chance = random.Random(7)  # noqa: S311  the same pauses every time
+        plan = [
+            [chance.uniform(0.001, 0.03) for _ in range(steps)] for _ in range(options["tasks"])
+        ]
+        client = AsyncSentrialClient(options["url"], _KEY, wait_timeout=30)
+        await client.track_decision("warm-up", "the thread, the connection, the imports")
+        await client.flush()
+        gc.collect()
+        idle = await longest_gap([without(pauses) for pauses in plan])
+        stall = await longest_gap([with_sdk(client, n, plan[n]) for n in range(len(plan))])
+        await client.flush()
+        return {"stall": stall, "idle_stall": idle, "steps": steps}
+
+    return asyncio.run(main())
+
+
 def _nothing(query: str, limit: int = 3) -> None:
     """Be a tool that does nothing."""
 
@@ -423,6 +479,7 @@ _PROBES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         decorated,
         priced,
         wrapped,
+        loop,
     )
 }
 

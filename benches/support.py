@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pytest
 
 from tests.support.processes import clean_environment
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
+_PUBLISHED = ("sentrial==0.6.0", "httpx")
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Probe:
 @contextlib.contextmanager
 def probing(name: str, home: Path, python: str = sys.executable, **options: Any) -> Iterator[Probe]:
     """Start a probe that reports more than once, and end it with the block."""
-    command = [python, "-I", str(HERE / "probes.py"), name, json.dumps(options)]
+    script = HERE / options.pop("script", "probes.py")
+    command = [python, "-I", str(script), name, json.dumps(options)]
     with subprocess.Popen(
         command,
         env=clean_environment(home),
@@ -123,3 +127,18 @@ def sink(*, latency: float = 0.0, hang: bool = False) -> Iterator[Sink]:
             yield Sink(f"http://127.0.0.1:{int(process.stdout.readline())}")
         finally:
             process.kill()
+
+
+def published_sdk(folder: Path) -> str:
+    """Install the published SDK into a virtual environment of its own; its code stays there."""
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    python = str(folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=120)
+    install = [python, "-m", "pip", "install", "--quiet", *_PUBLISHED]
+    done = subprocess.run(
+        install, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode != 0:
+        why = (done.stderr.strip().splitlines() or ["?"])[-1]
+        pytest.skip(f"the published SDK could not be installed (is PyPI reachable?): {why}")
+    return python

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from statistics import median
 from typing import TYPE_CHECKING
 
-import pytest
-
-from benches.support import Figure, probe, sink
+from benches.support import Figure, probe, published_sdk, sink
 from tests.support.local_server import running_local_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
 _IN_FLIGHT = 64
-_PUBLISHED = ("sentrial==0.6.0", "httpx")
 
 
 def test_latency_is_hidden(figure: Callable[[Figure], None], home: Path) -> None:
@@ -50,10 +46,10 @@ def test_no_latency(figure: Callable[[Figure], None], home: Path) -> None:
     figure(Figure("0 ms latency: events/s", median(rates), 1606, "", at_least=True, note=note))
 
 
-def test_against_the_published_sdk(
+def test_against_thepublished_sdk(
     figure: Callable[[Figure], None], home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    python = _published_sdk(tmp_path_factory.mktemp("published"))
+    python = published_sdk(tmp_path_factory.mktemp("published"))
     ratios, ours, theirs = [], [], []
     for number in range(3):
         with running_local_server(home / str(number)) as server:
@@ -73,18 +69,3 @@ def test_against_the_published_sdk(
     note = f"{median(ours):,.0f} / {median(theirs):,.0f} events/s"
     name = "20 000 events to the local server / 0.6.0 immediate"
     figure(Figure(name, median(ratios), 5, " x", at_least=True, note=note))
-
-
-def _published_sdk(folder: Path) -> str:
-    """Install the published SDK into a virtual environment of its own; its code stays there."""
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    python = str(folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=120)
-    install = [python, "-m", "pip", "install", "--quiet", *_PUBLISHED]
-    done = subprocess.run(
-        install, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    if done.returncode != 0:
-        why = (done.stderr.strip().splitlines() or ["?"])[-1]
-        pytest.skip(f"the published SDK could not be installed (is PyPI reachable?): {why}")
-    return python

@@ -50,15 +50,12 @@ class Receipt(_Data):
         return self._wait().__await__()
 
     async def _wait(self) -> Receipt:
-        import asyncio
+        from sentrial import _loop
 
         pending: Pending | None = dict.get(self, _KEY)
         if pending is None:
             return self
-        left, pause = pending.wait_timeout, 0.001
-        while pending.poll() is None and left > 0 and not pending.stalled:
-            await asyncio.sleep(pause)
-            left, pause = left - pause, min(pause * 1.5, 0.02)
+        await _loop.settled(pending.waiting())
         data = pending.poll()
         if data is not None:
             self._fill(data)
@@ -88,6 +85,12 @@ class Receipt(_Data):
         if not isinstance(other, dict):
             return NotImplemented
         return {**other, **dict(self.items())}
+
+
+def pending(receipt: _Data) -> Pending | None:
+    """Return where the answer of an unread receipt will be; None for any other dict."""
+    found: Pending | None = dict.get(receipt, _KEY) if isinstance(receipt, Receipt) else None
+    return found
 
 
 def _reading(name: str) -> Callable[..., Any]:

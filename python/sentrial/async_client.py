@@ -1,15 +1,16 @@
 """The client for asyncio: the sync client, whose calls do not wait, behind coroutines.
 
-What does wait (creating a session, a flush, any call in immediate delivery) runs in a worker thread
-of the event loop.
+What does wait (creating a session, a flush, any call in immediate delivery) waits in the event
+loop: no thread is used, and a client serves several loops.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sentrial import _core
+from sentrial import _core, _loop, _turns, client
+from sentrial._async_events import AsyncEvents
+from sentrial._async_interaction import AsyncInteraction, Beginning
 from sentrial._core import SentrialClient
 from sentrial.client import (
     BACKOFF_MULTIPLIER,
@@ -21,12 +22,13 @@ from sentrial.client import (
 from sentrial.types import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from sentrial._core import Interaction
+    from sentrial._core import Interaction, Wait
+    from sentrial.batcher import BatcherConfig
+    from sentrial.redact import PiiConfig
 
 __all__ = [
     "BACKOFF_MULTIPLIER",
@@ -46,11 +48,12 @@ HTTPX_AVAILABLE = True
 """Always True: this client needs no HTTP library."""
 
 
-class AsyncSentrialClient:
+class AsyncSentrialClient(AsyncEvents):
     """Sends what an agent does to the Sentrial API, from coroutines.
 
-    The arguments are those of `SentrialClient`. Without any, the key and the address come from the
-    environment.
+    The arguments are those of `SentrialClient`; the further ``options`` are its keyword-only ones.
+    Without any, the key and the address come from the environment. One client may be shared by all
+    tasks, event loops and threads.
     """
 
     def __init__(
@@ -58,9 +61,16 @@ class AsyncSentrialClient:
         api_url: str | None = None,
         api_key: str | None = None,
         fail_silently: bool = True,
+        langfuse: Any = None,
+        pii: PiiConfig | dict[str, Any] | bool | None = None,
+        batching: BatcherConfig | dict[str, Any] | bool | None = None,
         **options: Any,
     ) -> None:
-        self._client = SentrialClient(api_url, api_key, fail_silently, **options)
+        made = _core.deferred_client()
+        made.__init__(api_url, api_key, fail_silently, langfuse, pii, batching, **options)  # type: ignore[misc]
+        self._client = made
+
+    # What does not wait.
 
     @property
     def api_url(self) -> str:
@@ -82,6 +92,20 @@ class AsyncSentrialClient:
         return self._client.fail_silently
 
     @property
+    def langfuse(self) -> Any:
+        """The Langfuse integration given to the constructor, or None."""
+        return self._client.langfuse
+
+    @property
+    def pii(self) -> PiiConfig | bool | None:
+        """The PII settings: None, False or a `PiiConfig`."""
+        return self._client.pii
+
+    @property
+    def session(self) -> None:
+        """Always None: there is no Python HTTP session behind this client."""
+
+    @property
     def current_state(self) -> dict[str, Any]:
         """The state of the session that is current in this context; a live dict."""
         return self._client.current_state
@@ -98,11 +122,6 @@ class AsyncSentrialClient:
         """Return the counters of this client; see `SentrialClient.stats`."""
         return self._client.stats()
 
-    @property
-    def pii(self) -> Any:
-        """The PII settings; see `SentrialClient.pii`."""
-        return self._client.pii
-
     def redact(self, value: Any, kind: str = "event") -> Any:
         """Return what would leave the process; see `SentrialClient.redact`."""
         return self._client.redact(value, kind)
@@ -115,6 +134,8 @@ class AsyncSentrialClient:
     calculate_anthropic_cost = staticmethod(SentrialClient.calculate_anthropic_cost)
     calculate_google_cost = staticmethod(SentrialClient.calculate_google_cost)
 
+    # Sessions.
+
     async def create_session(
         self,
         name: str,
@@ -123,61 +144,26 @@ class AsyncSentrialClient:
         parent_session_id: str | None = None,
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
+        *,
+        project_id: str | None = None,
     ) -> str | None:
-        """Create a session; see `SentrialClient.create_session`."""
-        session_id = await asyncio.to_thread(
-            self._client.create_session,
+        """Create a session; see `SentrialClient.create_session`.
+
+        If the task is cancelled meanwhile the request is withdrawn.
+        """
+        wait = await _turns.record(
+            _core.start_create_session,
+            self._client,
             name,
             agent_name,
             user_id,
             parent_session_id,
             convo_id,
             metadata,
+            project_id,
         )
-        if session_id is not None:
-            _core.enter_state(self._client, session_id)
+        session_id: str | None = await _loop.result(wait)
         return session_id
-
-    async def track_tool_call(
-        self,
-        session_id: str,
-        tool_name: str,
-        tool_input: Any,
-        tool_output: Any,
-        *args: Any,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """Record a call of a tool; see `SentrialClient.track_tool_call`."""
-        return await _run(
-            self._client,
-            self._client.track_tool_call,
-            session_id,
-            tool_name,
-            tool_input,
-            tool_output,
-            *args,
-            **kwargs,
-        )
-
-    async def track_decision(
-        self, session_id: str, reasoning: str, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Record a decision; see `SentrialClient.track_decision`."""
-        return await _run(
-            self._client, self._client.track_decision, session_id, reasoning, *args, **kwargs
-        )
-
-    async def track_error(
-        self, session_id: str, error_message: str, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Record an error; see `SentrialClient.track_error`."""
-        return await _run(
-            self._client, self._client.track_error, session_id, error_message, *args, **kwargs
-        )
-
-    async def complete_session(self, session_id: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Complete a session; see `SentrialClient.complete_session`."""
-        return await _run(self._client, self._client.complete_session, session_id, *args, **kwargs)
 
     def begin(
         self,
@@ -187,15 +173,107 @@ class AsyncSentrialClient:
         event_id: str | None = None,
         convo_id: str | None = None,
         metadata: dict[str, Any] | None = None,
-    ) -> AsyncInteraction:
-        """Begin an interaction, to be used with ``async with``, awaited or not.
+        *,
+        parent_session_id: str | Interaction | AsyncInteraction | None = None,
+    ) -> Beginning:
+        """Begin an interaction: to be awaited, or used with ``async with`` as it is.
 
-        The arguments are those of `SentrialClient.begin`.
+        It begins then, and becomes current in the task that does so. The arguments are those of
+        `SentrialClient.begin`. In immediate delivery it waits for the session.
         """
-        interaction = self._client.begin(user_id, event, input, event_id, convo_id, metadata)
-        # Documented: unlike the sync client's, the state does not begin with the input.
-        self._client.current_state.pop("input", None)
-        return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
+        parent: str | Interaction | None
+        if isinstance(parent_session_id, AsyncInteraction):
+            parent = parent_session_id._interaction  # noqa: SLF001
+        else:
+            parent = parent_session_id
+
+        async def start() -> AsyncInteraction:
+            call = self._client.begin
+            interaction = await _turns.record(
+                call,
+                user_id,
+                event,
+                input,
+                event_id,
+                convo_id,
+                metadata,
+                parent_session_id=parent,
+            )
+            if _core.awaits_answers(self._client):
+                await _loop.result(_core.start_naming(interaction))
+            return AsyncInteraction._of(self, interaction, input)  # noqa: SLF001
+
+        return Beginning(start())
+
+    async def complete_session(
+        self,
+        session_id: str,
+        success: bool = True,
+        failure_reason: str | None = None,
+        estimated_cost: float | None = None,
+        custom_metrics: dict[str, float] | None = None,
+        duration_ms: int | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        total_tokens: int | None = None,
+        user_input: str | None = None,
+        assistant_output: str | None = None,
+        *,
+        status: str | None = None,
+        input: str | None = None,  # noqa: A002  the documented name
+        output: str | None = None,
+    ) -> dict[str, Any]:
+        """Complete a session; see `SentrialClient.complete_session`."""
+        return await self._run(
+            self._client.complete_session,
+            session_id,
+            success,
+            failure_reason,
+            estimated_cost,
+            custom_metrics,
+            duration_ms,
+            prompt_tokens,
+            completion_tokens,
+            total_tokens,
+            user_input,
+            assistant_output,
+            status=status,
+            input=input,
+            output=output,
+        )
+
+    async def close_session(
+        self,
+        session_id: str,
+        duration_ms: int | None = None,
+        success: bool | None = None,
+        failure_reason: str | None = None,
+        *,
+        status: str | None = None,
+        summary: str | None = None,
+    ) -> dict[str, Any]:
+        """Complete a session, the short way; see `SentrialClient.close_session`."""
+        return await self._run(
+            self._client.close_session,
+            session_id,
+            duration_ms,
+            success,
+            failure_reason,
+            status=status,
+            summary=summary,
+        )
+
+    async def update_session(self, session_id: str, **fields: Any) -> dict[str, Any]:
+        """Change fields of a session; see `SentrialClient.update_session`."""
+        return await self._run(self._client.update_session, session_id, **fields)
+
+    async def get_session(self, session_id: str) -> dict[str, Any] | None:
+        """Ask the server for a session; experimental, see `SentrialClient.get_session`."""
+        wait = _core.start_get_session(self._client, session_id)
+        found: dict[str, Any] | None = await _loop.result(wait)
+        return found
+
+    # The client as a whole.
 
     async def flush(self, timeout: float = 30.0) -> None:
         """Wait until everything recorded so far is delivered.
@@ -207,11 +285,27 @@ class AsyncSentrialClient:
             SentrialError: The first failure since the last flush, if the client is loud and
                 batches.
         """
-        await asyncio.to_thread(self._client.flush, timeout)
+        await self._wait_out(_core.start_flush(self._client, timeout))
+
+    async def shutdown(self) -> None:
+        """Deliver what is queued; see `SentrialClient.shutdown`."""
+        await self._wait_out(_core.start_shutdown(self._client))
+
+    async def _wait_out(self, wait: Wait | None) -> None:
+        """Wait for a flush, and then for Langfuse if the client writes there too."""
+        try:
+            await _loop.result(wait)
+        finally:
+            left = None if wait is None else wait.remaining()
+            if left and self.langfuse is not None:
+                # Its flush blocks, so it must not run in the loop.
+                import asyncio
+
+                await asyncio.to_thread(_core.flush_mirror, self._client, left)
 
     async def close(self) -> None:
-        """Deliver what is queued; see `SentrialClient.close`."""
-        await asyncio.to_thread(self._client.close)
+        """Do the same as `shutdown`; a later call starts delivery again."""
+        await self.shutdown()
 
     async def __aenter__(self) -> Self:
         return self
@@ -222,198 +316,118 @@ class AsyncSentrialClient:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> bool:
-        await self.close()
+        try:
+            await self.close()
+        except Exception:
+            # The program's own exception matters more than ours.
+            if exc_type is None:
+                raise
         return False
 
+    def __repr__(self) -> str:
+        return f"Async{self._client!r}"
 
-class AsyncInteraction:
-    """One piece of work of an agent; see `Interaction`. Made by `AsyncSentrialClient.begin`.
-
-    Attributes:
-        client: The client it was begun on.
-        event_id: The id of the event: given, or a new UUID.
-        user_id: The end user.
-        event: What happens.
-        user_input: What the user asked. Default None.
-        total_prompt_tokens: The prompt tokens given to `add_tokens` so far.
-        total_completion_tokens: The completion tokens given to `add_tokens` so far.
-        total_tokens: The sum of both.
-        total_cost: The costs given to `add_tokens` so far, in USD.
-    """
-
-    def __init__(
-        self,
-        client: AsyncSentrialClient,
-        session_id: str | None,
-        event_id: str,
-        user_id: str,
-        event: str,
-        user_input: str | None = None,
-    ) -> None:
-        made = _core.Interaction(client._client, session_id, event_id, user_id, event)  # noqa: SLF001
-        self._adopt(client, made, user_input)
-
-    @classmethod
-    def _of(
-        cls, client: AsyncSentrialClient, interaction: Interaction, user_input: str | None
-    ) -> Self:
-        self = cls.__new__(cls)
-        self._adopt(client, interaction, user_input)
+    def __copy__(self) -> Self:
         return self
 
-    def _adopt(
-        self, client: AsyncSentrialClient, interaction: Interaction, user_input: str | None
-    ) -> None:
-        self.client = client
-        self.event_id = interaction.event_id
-        self.user_id = interaction.user_id
-        self.event = interaction.event
-        self.user_input = user_input
-        self.total_prompt_tokens = 0
-        self.total_completion_tokens = 0
-        self.total_tokens = 0
-        self.total_cost = 0.0
-        self._interaction = interaction
-
-    @property
-    def session_id(self) -> str | None:
-        """The session's id; waits for it at most ``wait_timeout`` seconds."""
-        return self._interaction.session_id
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Return the interaction: there is nothing to wait for."""
-        return self._self().__await__()
-
-    async def _self(self) -> Self:
+    def __deepcopy__(self, memo: Any) -> Self:
         return self
 
-    def add_tokens(
-        self, prompt_tokens: int = 0, completion_tokens: int = 0, cost: float = 0.0
-    ) -> None:
-        """Add to the sums that `finish` reports when it is given no others.
-
-        Args:
-            prompt_tokens: Tokens that went in. Default 0.
-            completion_tokens: Tokens that came out. Default 0.
-            cost: USD. Default 0.0.
-        """
-        self.total_prompt_tokens += prompt_tokens
-        self.total_completion_tokens += completion_tokens
-        self.total_tokens += prompt_tokens + completion_tokens
-        self.total_cost += cost
-
-    def set_output(self, output: str) -> None:
-        """Remember the answer for `finish`."""
-        self._interaction.set_output(output)
-
-    async def track_tool_call(
-        self, tool_name: str, tool_input: Any, tool_output: Any, *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Record a call of a tool; see `Interaction.track_tool_call`."""
-        call = self._interaction.track_tool_call
-        return await self._run(call, tool_name, tool_input, tool_output, *args, **kwargs)
-
-    async def track_decision(self, reasoning: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Record a decision; see `Interaction.track_decision`."""
-        return await self._run(self._interaction.track_decision, reasoning, *args, **kwargs)
-
-    async def track_error(self, error_message: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Record an error; see `Interaction.track_error`."""
-        return await self._run(self._interaction.track_error, error_message, *args, **kwargs)
-
-    async def finish(
-        self,
-        output: str | None = None,
-        success: bool = True,
-        failure_reason: str | None = None,
-        estimated_cost: float | None = None,
-        custom_metrics: dict[str, float] | None = None,
-        duration_ms: int | None = None,
-        prompt_tokens: int | None = None,
-        completion_tokens: int | None = None,
-        total_tokens: int | None = None,
-    ) -> dict[str, Any]:
-        """Complete the interaction; see `Interaction.finish`."""
-        return await self._run(
-            self._interaction.finish,
-            output,
-            success,
-            failure_reason,
-            _first(estimated_cost, self.total_cost),
-            custom_metrics,
-            duration_ms,
-            _first(prompt_tokens, self.total_prompt_tokens),
-            _first(completion_tokens, self.total_completion_tokens),
-            _first(total_tokens, self.total_tokens),
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool:
-        return self._interaction.__exit__(exc_type, exc_val, exc_tb)
-
-    async def _run(
-        self, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any
-    ) -> dict[str, Any]:
-        return await _run(self.client._client, call, *args, **kwargs)  # noqa: SLF001
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the options, without the key: that is read from the environment again."""
+        return _restore, (type(self), _options_of(self._client))
 
 
-def _first(given: Any, summed: float) -> Any:
-    return given if given is not None else summed or None
+def _options_of(made: SentrialClient) -> dict[str, Any]:
+    """Return the options of a client, without the key."""
+    reduced: Any = made.__reduce__()
+    options: dict[str, Any] = reduced[1][1]
+    return options
 
 
-async def _run(
-    client: SentrialClient, call: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any
-) -> dict[str, Any]:
-    """Call at once in background delivery; in a worker thread where the call waits."""
-    if _core.is_immediate(client):
-        return await asyncio.to_thread(call, *args, **kwargs)
-    return call(*args, **kwargs)
+def _restore(cls: type[AsyncSentrialClient], options: dict[str, Any]) -> AsyncSentrialClient:
+    """Unpickle a client: its options, with the key from the environment."""
+    return cls(**options)
 
 
 _default: AsyncSentrialClient | None = None
+_configured: SentrialClient | None = None
+"""The client of the last `configure()` that the default one takes into account."""
 
 
 def _get_client() -> AsyncSentrialClient:
-    global _default  # noqa: PLW0603  the default client is this module's one piece of state
+    """Return the default client: that of `configure_async` or `configure`, whichever came last.
+
+    Without either it is made from the environment. It never raises: a configuration that cannot be
+    used gives one warning and a client that does nothing.
+    """
+    global _default, _configured  # noqa: PLW0603  the default client is this module's state
+    last = client._configured  # noqa: SLF001
+    if last is not None and last is not _configured:
+        _configured = last
+        options = _options_of(last)
+        _replace(AsyncSentrialClient(api_key=last.api_key, langfuse=last.langfuse, **options))
     if _default is None:
-        _default = AsyncSentrialClient()
+        from sentrial.exceptions import SentrialError
+
+        try:
+            _default = AsyncSentrialClient()
+        except SentrialError as error:
+            from sentrial import _log
+
+            _log.emit([(30, f"nothing is recorded: {error}")])
+            _default = AsyncSentrialClient.__new__(AsyncSentrialClient)
+            _default._client = _core.deferred_client()  # noqa: SLF001
     return _default
+
+
+def _replace(new: AsyncSentrialClient) -> None:
+    global _default
+    old, _default = _default, new
+    if old is not None:
+        client._hand_over(old._client, new._client)  # noqa: SLF001
 
 
 async def configure_async(
     api_key: str | None = None,
     api_url: str | None = None,
     fail_silently: bool = True,
+    pii: PiiConfig | dict[str, Any] | bool | None = None,
+    batching: BatcherConfig | dict[str, Any] | bool | None = None,
     **options: Any,
 ) -> None:
-    """Replace the default async client; what the old one has queued is delivered.
+    """Replace the default async client; returns at once.
 
-    The options are those of `SentrialClient`.
+    What the old one has queued is delivered with the old key, unless that key was refused (401) and
+    the address is the same: then the new key is used. The further ``options`` are the keyword-only
+    ones of `SentrialClient`.
 
     Raises:
         ConfigurationError: An argument, or a key or address from the environment, cannot be used.
     """
-    global _default
-    new = AsyncSentrialClient(api_url, api_key, fail_silently, **options)
-    old, _default = _default, new
-    if old is not None:
-        _core.release(old._client)  # noqa: SLF001
+    global _configured  # noqa: PLW0603
+    new = AsyncSentrialClient(api_url, api_key, fail_silently, None, pii, batching, **options)
+    _configured = client._configured  # noqa: SLF001
+    _replace(new)
 
 
-async def begin_async(
+def begin_async(
     user_id: str,
     event: str,
     input: str | None = None,  # noqa: A002  the documented name
     event_id: str | None = None,
     convo_id: str | None = None,
     metadata: dict[str, Any] | None = None,
-) -> AsyncInteraction:
+    *,
+    parent_session_id: str | Interaction | AsyncInteraction | None = None,
+) -> Beginning:
     """Begin an interaction on the default async client; see `AsyncSentrialClient.begin`."""
-    return _get_client().begin(user_id, event, input, event_id, convo_id, metadata)
+    return _get_client().begin(
+        user_id,
+        event,
+        input,
+        event_id,
+        convo_id,
+        metadata,
+        parent_session_id=parent_session_id,
+    )

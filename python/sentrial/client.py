@@ -45,6 +45,8 @@ RETRYABLE_STATUS_CODES = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which a request is tried again (5xx except 501 and 505 as well)."""
 
 _default: SentrialClient | None = None
+_configured: SentrialClient | None = None
+"""The client of the last `configure`; the default async client is made like it."""
 
 
 def _get_client() -> SentrialClient:
@@ -103,7 +105,7 @@ def configure(
     Raises:
         ConfigurationError: An argument, or a key or address from the environment, cannot be used.
     """
-    global _default  # noqa: PLW0603
+    global _default, _configured  # noqa: PLW0603
     new = SentrialClient(
         api_url,
         api_key,
@@ -131,7 +133,7 @@ def configure(
         before_send=before_send,
     )
     old = _default
-    _default = new
+    _default = _configured = new
     if old is not None:
         _hand_over(old, new)
 

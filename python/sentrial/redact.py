@@ -79,8 +79,9 @@ class PiiConfig:
         enabled: Whether personal data is redacted. Default False.
         fields: The names of the fields to redact. None stands for the documented ten: inputs,
             outputs, metadata and reasoning, in both spellings. A client with these ten redacts
-            every field but identifiers such as ``name``, ``userId`` and ``convoId``; with a list
-            of your own it redacts the fields of that list and no others.
+            every field but identifiers such as ``name``, ``userId`` and ``convoId``, and of those
+            the ones the list is extended by. With a list that lacks some of the ten it redacts
+            the fields of that list and no others.
         mode: What stands for a match: ``"label"`` (the default) a word such as ``[EMAIL]``,
             ``"hash"`` a short digest, ``"remove"`` nothing, ``"pseudonym"`` a digest made with
             ``hash_key``, which only who has that key can test a guess against.

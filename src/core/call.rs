@@ -228,6 +228,9 @@ fn judge(reply: Reply, key: Option<&ApiKey>) -> Verdict {
         Reply::Answer(answer) => answer,
         Reply::Failed(failure) => return judge_failure(&failure, key),
     };
+    if let Some(failure) = answer.imposed_page() {
+        return judge_failure(&failure, key);
+    }
     let class = retry::classify(answer.status);
     if class == StatusClass::Success {
         return Verdict::Accepted(answer.body);
@@ -254,7 +257,7 @@ fn judge_failure(failure: &Failure, key: Option<&ApiKey>) -> Verdict {
     match failure {
         Failure::Timeout(_) => Verdict::Again(DeliveryError::Timeout { message }, None),
         Failure::Unsendable(_) => Verdict::Refused(DeliveryError::Connection { message }),
-        Failure::Connection(_) | Failure::Redirect(_) | Failure::Internal(_) => {
+        Failure::Connection(_) | Failure::Redirect(_) | Failure::Page(_) | Failure::Internal(_) => {
             Verdict::Again(DeliveryError::Connection { message }, None)
         }
     }

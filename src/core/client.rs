@@ -490,6 +490,12 @@ impl ClientState {
         &self.process
     }
 
+    /// The settings of the client.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The queue, locked.
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)

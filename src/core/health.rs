@@ -8,7 +8,8 @@
 //!   ├── 429 ──▶ Limited ── pause over, probe succeeds ──▶ Up
 //!   └── 401 ──▶ Paused  ── new key, or a probe succeeds ─▶ Up
 //! ```
-//! A 500 also leads back to `Up`, silently: the server is there, the request is at fault.
+//! A 500 also leads back to `Up`, silently: the server is there, the request is at fault. Several in
+//! a row, with nothing delivered between them, are told like an outage.
 //! Every state but `Up` lets one probe through at a time.
 
 #[cfg(test)]
@@ -21,6 +22,8 @@ use super::retry::{self, Kind as Pace};
 
 /// How often a refused key is tried again.
 const PAUSED_PROBE: Duration = Duration::from_secs(300);
+/// Answers such as 500 in a row after which that is worth a line.
+const MANY_FAULTS: u32 = 3;
 
 /// What the client's delivery is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,8 @@ pub struct Totals {
 pub struct Health {
     state: State,
     failures: u32,
+    /// Answers such as 500 since the last success.
+    faults: u32,
     since: Option<Instant>,
     next_probe: Option<Instant>,
     /// The request that is out as a probe. Its number tells it from a probe of an earlier
@@ -101,6 +106,7 @@ impl Default for Health {
         Self {
             state: State::Up,
             failures: 0,
+            faults: 0,
             since: None,
             next_probe: None,
             probing: None,
@@ -187,24 +193,38 @@ impl Health {
     }
 
     /// The server answered, but failed over this one request (500 and the like): no outage, and
-    /// no proof that delivery works either, so nothing is said.
-    pub fn reachable(&mut self, now: Instant, probe: bool, jitter: f64) {
+    /// no proof that delivery works either. Said only when nothing else comes any more and it did
+    /// so `again`: many requests may meet the same short trouble.
+    pub fn faulty(
+        &mut self,
+        now: Instant,
+        probe: bool,
+        again: bool,
+        reason: &str,
+        wait: Wait,
+        totals: Totals,
+    ) -> Option<Notice> {
         match self.state {
             State::Up => {}
             // Whether the key is good, a 500 does not tell.
             State::Paused if probe => {
-                let wait = Wait {
-                    retry_after: None,
-                    jitter,
-                };
                 self.back_off(now, wait);
+                return None;
             }
-            State::Limited | State::Paused if !probe => {}
+            State::Limited | State::Paused if !probe => return None,
             _ => {
                 self.state = State::Up;
                 self.next_probe = None;
             }
         }
+        self.faults = self.faults.saturating_add(1);
+        if self.faults == 1 && !self.announced {
+            self.since = Some(now);
+            self.dropped_before = totals.dropped;
+        }
+        self.announce(again && self.faults >= MANY_FAULTS, || {
+            broke(reason, totals)
+        })
     }
 
     /// The server could not be reached, or a gateway answered for it.
@@ -228,15 +248,7 @@ impl Health {
             State::Suspect | State::Down | State::Limited => self.state = State::Down,
         }
         self.back_off(now, wait);
-        self.announce(self.state == State::Down, || {
-            Notice::new(
-                Level::Warning,
-                format!(
-                    "delivery broke: {reason}; {} requests wait and are retried in the background",
-                    totals.pending
-                ),
-            )
-        })
+        self.announce(self.state == State::Down, || broke(reason, totals))
     }
 
     /// 429.
@@ -364,6 +376,16 @@ impl Health {
         self.announced = true;
         Some(line())
     }
+}
+
+fn broke(reason: &str, totals: Totals) -> Notice {
+    Notice::new(
+        Level::Warning,
+        format!(
+            "delivery broke: {reason}; {} requests wait and are retried in the background",
+            totals.pending
+        ),
+    )
 }
 
 /// What decides how long to wait for the next probe.

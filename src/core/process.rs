@@ -4,12 +4,13 @@
 //! and puts a fresh [`Process`] in its place; what it inherited is leaked on purpose, because its
 //! locks may be held by threads that do not exist here, and its sockets belong to the parent.
 
+mod doorbell;
 mod thread;
 mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -25,6 +26,8 @@ use super::spool::thread::{self as spool_thread, SpoolThread};
 use super::stats::Counters;
 use super::sync::lock;
 use thread::Slot;
+
+pub use doorbell::Doorbell;
 
 static CURRENT: ArcSwapOption<Process> = ArcSwapOption::const_empty();
 
@@ -57,6 +60,7 @@ pub struct Process {
     generation: Mutex<u64>,
     changed: Condvar,
     waiters: AtomicUsize,
+    doorbells: Mutex<Vec<Weak<Doorbell>>>,
     last_success: AtomicU64,
     /// Everything is being written because the process ends.
     saving: AtomicBool,
@@ -120,6 +124,7 @@ impl Process {
             generation: Mutex::default(),
             changed: Condvar::new(),
             waiters: AtomicUsize::new(0),
+            doorbells: Mutex::default(),
             last_success: AtomicU64::new(0),
             saving: AtomicBool::new(false),
             #[cfg(test)]

@@ -83,6 +83,20 @@ pub struct Answer {
     pub date: Option<SystemTime>,
     /// The body, cut at the answer limit.
     pub body: Bytes,
+    /// Is the body an HTML page?
+    pub page: bool,
+}
+
+impl Answer {
+    /// A page instead of the API's answer: whatever sent it, it was not the API.
+    pub(super) fn imposed_page(&self) -> Option<Failure> {
+        (self.page && (200..300).contains(&self.status)).then(|| {
+            Failure::Page(format!(
+                "a page instead of the API's answer ({}): a proxy or the sign-in page of a network",
+                self.status
+            ))
+        })
+    }
 }
 
 /// Why there is no usable answer.
@@ -94,6 +108,8 @@ pub enum Failure {
     Timeout(String),
     /// A redirect that is not followed: another origin, a changed method, or a loop.
     Redirect(String),
+    /// A page instead of the API's answer: whatever sent it, it was not the API.
+    Page(String),
     /// This request cannot be sent to any server, for example because its address is too long.
     Unsendable(String),
     /// The HTTP client could not be built, or failed inside.
@@ -108,6 +124,7 @@ impl Failure {
             Self::Connection(text)
             | Self::Timeout(text)
             | Self::Redirect(text)
+            | Self::Page(text)
             | Self::Unsendable(text)
             | Self::Internal(text) => text,
         }

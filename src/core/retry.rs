@@ -40,7 +40,7 @@ pub enum StatusClass {
     RateLimited,
     /// 401: the key is not accepted; the client pauses and keeps its queue.
     Unauthorized,
-    /// 502, 503, 504: the API is down for the whole client.
+    /// 407, 502, 503, 504, 511: the API cannot be reached, for the whole client.
     Outage,
     /// 3xx: only 307 and 308 on the same origin are followed; any other counts as an outage.
     Redirect,
@@ -67,7 +67,8 @@ pub const fn classify(status: u16) -> StatusClass {
         300..=399 => StatusClass::Redirect,
         401 => StatusClass::Unauthorized,
         429 => StatusClass::RateLimited,
-        502..=504 => StatusClass::Outage,
+        // 407 and 511 come from a proxy or a portal on the way.
+        407 | 502..=504 | 511 => StatusClass::Outage,
         408 | 425 | 500 | 506..=599 => StatusClass::Retry,
         _ => StatusClass::Rejected,
     }
@@ -193,6 +194,8 @@ mod tests {
             (400, StatusClass::Rejected),
             (401, StatusClass::Unauthorized),
             (404, StatusClass::Rejected),
+            (407, StatusClass::Outage),
+            (511, StatusClass::Outage),
             (408, StatusClass::Retry),
             (425, StatusClass::Retry),
             (429, StatusClass::RateLimited),

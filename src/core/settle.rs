@@ -72,6 +72,9 @@ impl Queue {
     }
 
     fn answered(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
+        if let Some(failure) = answer.imposed_page() {
+            return self.failed(request, &failure, at);
+        }
         match retry::classify(answer.status) {
             StatusClass::Success => self.succeeded(request, answer, at),
             StatusClass::Unauthorized => self.unauthorized(request, &answer, at),
@@ -170,7 +173,7 @@ impl Queue {
         }
     }
 
-    /// 502, 503, 504: the server, or what stands before it, does not work.
+    /// 502, 503, 504 and the like: the server, or what stands before it, does not work.
     fn unavailable(&mut self, request: Request, answer: &Answer, at: Moment<'_>) {
         let error = at.error(answer);
         let reason = error.to_string();
@@ -239,7 +242,12 @@ impl Queue {
         request.faults += 1;
         let error = at.error(answer);
         self.last_error = Some(error.to_string());
-        self.health.reachable(at.now, request.probe, at.jitter);
+        let totals = self.totals();
+        let (again, reason) = (request.faults > 1, error.to_string());
+        let line = self
+            .health
+            .faulty(at.now, request.probe, again, &reason, at.wait(None), totals);
+        self.say_if(line);
         if let Patience::Blocking { .. } = request.patience {
             return self.once_more(request, DeliveryError::from(error), retry_after, at);
         }

@@ -279,6 +279,7 @@ async fn read(mut response: Response) -> Reply {
         header("retry-after").and_then(|text| retry::parse_retry_after(text, SystemTime::now()));
     let request_id = header("x-request-id").map(ToOwned::to_owned);
     let date = header("date").and_then(|text| httpdate::parse_http_date(text).ok());
+    let html = header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -298,7 +299,17 @@ async fn read(mut response: Response) -> Reply {
         retry_after,
         request_id,
         date,
+        page: html && is_page(&body),
         body: body.freeze(),
+    })
+}
+
+/// Does a body declared as HTML look like a page? Some servers declare everything as HTML.
+fn is_page(body: &[u8]) -> bool {
+    let text = body.trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"].iter().any(|start| {
+        text.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start))
     })
 }
 

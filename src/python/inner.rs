@@ -2,23 +2,23 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 
 use crate::core::client::{Client, Mode};
-use crate::core::error::{ConfigError, DeliveryError, DropReason};
-use crate::core::receipt::{Outcome, Receipt};
+use crate::core::error::{ConfigError, DropReason};
+use crate::core::receipt::Receipt;
 use crate::core::request::{Body, Kind};
-use crate::core::session::{Identity, Session};
+use crate::core::session::Session;
 
+use super::awaited::{Answer, Naming};
 use super::before_send::BeforeSend;
 use super::mirror::Mirror;
 use super::payload::Payload;
 use super::record::{Registry, SessionRecord};
-use super::wait::{after, wait_for};
+use super::wait::block_on;
 use super::{errors, log, pending, redaction};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -26,6 +26,16 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 pub(crate) const MAX_ID: usize = 1024;
 /// Largest buffer that is reserved in advance because the previous body was that large.
 const MAX_HINT: usize = 64 * 1024;
+
+/// Where the calls of a client are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// In threads, where a call may wait.
+    Thread,
+    /// In an event loop: no call waits, also not in immediate delivery; the loop waits for the
+    /// outcome by itself.
+    EventLoop,
+}
 
 /// A client without its Python face.
 #[derive(Debug)]
@@ -36,6 +46,8 @@ pub(crate) struct Inner {
     /// Switched off for good: every call is a no-op.
     disabled: bool,
     before_send: Option<BeforeSend>,
+    /// Where it is called.
+    pub(crate) caller: Caller,
     pub(crate) registry: Registry,
     /// Where its requests are recorded a second time.
     pub(crate) mirror: OnceLock<Mirror>,
@@ -57,6 +69,7 @@ impl Inner {
             fail_silently,
             disabled,
             before_send,
+            caller: Caller::Thread,
             registry: Registry::new(),
             mirror: OnceLock::new(),
             hint: AtomicUsize::new(512),
@@ -178,26 +191,26 @@ impl Inner {
             return Ok(empty(py));
         };
         let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
+        let waits = is_immediate && self.caller == Caller::Thread;
         let wanted = is_immediate || !(is_event && self.is_batching());
         if let Some(mirror) = self.mirror.get() {
             let state = self.core.state();
-            mirror.put(py, state, kind, &session, &body, is_immediate)?;
+            // Never on an event loop: what awaits its answer there must not stop the others.
+            mirror.put(py, state, kind, &session, &body, waits)?;
         }
         let receipt = self.core.submit(kind, session, body, wanted);
         // Asked for once: it costs a system call.
         let state = self.core.state();
         let noted = state.process().notices().any();
         let result = match receipt {
-            Some(receipt) if is_immediate => {
-                self.answer(py, &receipt)?.unwrap_or_else(|| empty(py))
-            }
+            Some(receipt) if waits => self.answer(py, receipt)?.unwrap_or_else(|| empty(py)),
             Some(receipt) => {
-                let wait_timeout = self.core.settings().options.wait_timeout;
-                pending::receipt(py, receipt, state, wait_timeout)?
+                let loud = is_immediate && !self.fail_silently;
+                pending::receipt(py, receipt, state, loud)?
             }
             None => empty(py),
         };
-        if noted || is_immediate {
+        if noted || waits {
             log::drain(py);
         }
         Ok(result)
@@ -205,30 +218,14 @@ impl Inner {
 
     /// Waits for an answer: in immediate delivery as long as attempts are made, else as long as
     /// `wait_timeout` allows. None if the request was dropped or time was over.
-    pub(crate) fn answer(&self, py: Python<'_>, receipt: &Receipt) -> PyResult<Option<Py<PyAny>>> {
-        let state = self.core.state();
-        let mut timeout = after(self.core.settings().options.wait_timeout);
-        let immediate = self.is_immediate();
-        let until = || if immediate { None } else { timeout() };
-        let broken = || !immediate && state.is_broken();
-        let ready = || {
-            receipt
-                .outcome()
-                .cloned()
-                .map(Some)
-                .or_else(|| broken().then_some(None))
-        };
-        let outcome = wait_for(py, state.process(), until, ready)?.flatten();
-        log::drain(py);
-        match outcome {
-            Some(Outcome::Answer(body)) => {
-                Ok(Some(pending::decode(py, &body)?.into_any().unbind()))
-            }
-            Some(Outcome::Failed(error)) if !self.fail_silently => {
-                Err(errors::delivery(py, &error))
-            }
-            _ => Ok(None),
-        }
+    pub(crate) fn answer(
+        &self,
+        py: Python<'_>,
+        receipt: Arc<Receipt>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let answer = Answer::of(self.core.state(), receipt, !self.fail_silently);
+        block_on(py, &answer)?;
+        answer.data(py)
     }
 
     /// The id of a session whose creation was queued, waiting for it as long as the mode allows.
@@ -236,50 +233,11 @@ impl Inner {
         &self,
         py: Python<'_>,
         session: &Arc<Session>,
-        receipt: Option<&Receipt>,
+        receipt: Option<Arc<Receipt>>,
     ) -> PyResult<Option<Arc<str>>> {
-        let state = self.core.state();
-        if session.lost_at_fork(state.process().pid()) {
-            return Ok(None);
-        }
-        let immediate = self.is_immediate();
-        let mut timeout = after(self.core.settings().options.wait_timeout);
-        let ready = || match session.identity() {
-            Identity::Known(id) => Some(Some(id)),
-            Identity::Dead => Some(None),
-            Identity::Pending if !immediate && state.is_broken() => Some(None),
-            Identity::Pending => None,
-        };
-        let until = || if immediate { None } else { timeout() };
-        let id = wait_for(py, state.process(), until, ready)?.flatten();
-        log::drain(py);
-        if let (None, Some(Outcome::Failed(error)), false) =
-            (&id, receipt.and_then(Receipt::outcome), self.fail_silently)
-        {
-            return Err(errors::delivery(py, error));
-        }
-        Ok(id)
-    }
-
-    /// Waits until everything queued so far is settled, or `until` says stop.
-    pub(crate) fn flush(
-        &self,
-        py: Python<'_>,
-        mut until: impl FnMut() -> Option<Instant>,
-    ) -> PyResult<()> {
-        let state = self.core.state();
-        let mark = state.begin_flush();
-        wait_for(py, state.process(), &mut until, || {
-            state.is_flushed(mark).then_some(())
-        })?;
-        log::drain(py);
-        if self.fail_silently {
-            return Ok(());
-        }
-        match state.take_failures() {
-            Some((error, count)) if !self.is_immediate() => Err(first_of(py, &error, count)),
-            _ => Ok(()),
-        }
+        let naming = Naming::of(self, session, receipt);
+        block_on(py, &naming)?;
+        naming.id(py)
     }
 
     /// A confidence is a probability; another number is sent all the same, with one warning.
@@ -388,20 +346,4 @@ impl From<PyErr> for CallError {
 /// The plain `{}` of a call whose answer nobody waits for.
 pub(crate) fn empty(py: Python<'_>) -> Py<PyAny> {
     PyDict::new(py).into_any().unbind()
-}
-
-fn first_of(py: Python<'_>, error: &DeliveryError, count: u64) -> PyErr {
-    let raised = errors::delivery(py, error);
-    if count > 1 {
-        let value = raised.value(py);
-        let note = format!("{count} requests failed since the last flush; this is the first");
-        if value.call_method1("add_note", (&note,)).is_err() {
-            // Before Python 3.11 there are no notes: the message tells.
-            let message = value
-                .getattr("message")
-                .map_or_else(|_| error.to_string(), |m| m.to_string());
-            let _ = value.setattr("message", format!("{message} ({note})"));
-        }
-    }
-    raised
 }

@@ -12,16 +12,19 @@
 //!   crate::core
 //! ```
 
+mod awaited;
 mod before_send;
 mod begun;
 mod client;
 mod context;
+mod deferred;
 mod errors;
 mod inner;
 mod interaction;
 mod json;
 mod llm;
 mod log;
+mod loops;
 mod mirror;
 mod module;
 mod payload;
@@ -51,17 +54,24 @@ mod core_module {
     #[pymodule_export]
     use super::context::{Node, context_variables, current_interaction};
     #[pymodule_export]
+    use super::deferred::{
+        awaits_answers, deferred_client, flush_mirror, start_create_session, start_flush,
+        start_get_session, start_naming, start_shutdown,
+    };
+    #[pymodule_export]
     use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
+    #[pymodule_export]
+    use super::loops::{Wait, Waits};
     #[pymodule_export]
     use super::mirror::Mirrored;
     #[pymodule_export]
     use super::module::{
         CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, attach,
-        before_fork, clear_session_context, context_client, current_session, enter_state,
-        flush_all, get_session_context, is_immediate, make_current, prepare, process_stats,
-        release, set_session_context,
+        before_fork, clear_session_context, context_client, current_session, flush_all,
+        get_session_context, is_immediate, make_current, prepare, process_stats, release,
+        set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;
@@ -73,6 +83,8 @@ mod core_module {
     use super::server::{
         LocalServer, keys_create, keys_list, keys_revoke, sessions_get, sessions_list,
     };
+    #[pymodule_export]
+    use super::wait::NativeWait;
 
     #[pymodule_export]
     use super::spool::{spool_flush, spool_purge, spool_status};

@@ -11,16 +11,17 @@ use crate::core::notices::{Level, Notice};
 use crate::core::process::Process;
 use crate::core::session::Session;
 
-use super::client::SentrialClient;
+use super::awaited::FlushAll;
+use super::client::{SentrialClient, named};
 use super::context;
-use super::inner::CallError;
+use super::inner::{CallError, Caller};
 use super::interaction::Interaction;
 use super::payload::finite;
 use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
-use super::wait::{after, wait_for};
-use super::{begun, llm, log, pending, stats};
+use super::wait::{block_on, wait_for};
+use super::{awaited, begun, llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -253,8 +254,12 @@ pub(crate) fn set_session_context(
     client: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let id = session_id.map(lossy);
-    let client = client.and_then(|client| client.cast::<SentrialClient>().ok());
-    context::set(py, id.as_deref(), client)
+    // An asynchronous client stands for the one it is made of.
+    let client = client.and_then(|client| match client.cast::<SentrialClient>() {
+        Ok(client) => Some(client.clone()),
+        Err(_) => client.getattr("_client").ok()?.cast_into().ok(),
+    });
+    context::set(py, id.as_deref(), client.as_ref())
 }
 
 /// Makes the session of an interaction, begun in another context, current in this one.
@@ -311,18 +316,8 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
     let Some(process) = Process::existing() else {
         return Ok(());
     };
-    let timeout = if timeout.is_finite() {
-        timeout.clamp(0.0, 31_536_000.0)
-    } else {
-        30.0
-    };
-    let marks = process.begin_flush();
-    wait_for(
-        py,
-        &process,
-        after(Duration::from_secs_f64(timeout)),
-        || marks.is_settled().then_some(()),
-    )?;
+    let flush = FlushAll::begin(process, awaited::timeout(Some(timeout.max(0.0))));
+    block_on(py, &flush)?;
     log::drain(py);
     Ok(())
 }
@@ -348,16 +343,11 @@ pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
         process.save_if_quiet(started, patience.quiet);
         Some(patience.deadline(started, process.last_success()))
     };
-    wait_for(py, &process, until, || process.is_hopeless().then_some(()))?;
+    wait_for(py, &process, until, || process.is_hopeless())?;
     let before = process.counters();
     let deadline = Instant::now() + SPOOLING;
     let left = py.detach(|| process.evacuate(deadline));
-    wait_for(
-        py,
-        &process,
-        || Some(deadline),
-        || process.is_evacuated().then_some(()),
-    )?;
+    wait_for(py, &process, || Some(deadline), || process.is_evacuated())?;
     process.leave_behind();
     if left > 0 {
         let kept = process.counters().spooled - before.spooled;
@@ -384,24 +374,20 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
     }
 }
 
-/// Shows the state of a session this client has created, in the calling context.
-#[pyfunction]
-pub(crate) fn enter_state(client: &Bound<'_, SentrialClient>, session_id: &str) -> PyResult<()> {
-    let record = client.get().inner().registry.get(session_id);
-    context::created(client, &record)
-}
-
 /// Adds usage that no event carries to the sums of a session: frameworks report theirs once per run.
 #[pyfunction]
 #[pyo3(signature = (client, session_id, *, prompt_tokens=None, completion_tokens=None, cost=None))]
 pub(crate) fn add_usage(
     client: &Bound<'_, SentrialClient>,
-    session_id: &str,
+    session_id: &Bound<'_, PyAny>,
     prompt_tokens: Option<&Bound<'_, PyAny>>,
     completion_tokens: Option<&Bound<'_, PyAny>>,
     cost: Option<&Bound<'_, PyAny>>,
 ) {
-    let record = client.get().inner().registry.get(session_id);
+    // Nothing is recorded for what is no session, as in the calls that record events.
+    let Ok(record) = named(client.get().inner(), Some(session_id)) else {
+        return;
+    };
     let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
     record.totals.prompt.add(prompt);
     record.totals.completion.add(completion);
@@ -412,7 +398,8 @@ pub(crate) fn add_usage(
 /// Do the calls of this client wait for their answers?
 #[pyfunction]
 pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
-    client.get().inner().is_immediate()
+    let inner = client.get().inner();
+    inner.is_immediate() && inner.caller == Caller::Thread
 }
 
 /// Makes what calls need, while the package is imported and no other thread can be in a call.

@@ -1,7 +1,6 @@
 //! The handle inside a lazy receipt: where Python waits for one answer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -10,8 +9,10 @@ use pyo3::types::{PyBytes, PyDict, PyType};
 use crate::core::client::ClientState;
 use crate::core::receipt::{Outcome, Receipt};
 
+use super::awaited::Answer;
 use super::log;
-use super::wait::{after, wait_for};
+use super::loops::Wait;
+use super::wait::block_on;
 
 /// The key under which an unread receipt holds its handle.
 pub(crate) const KEY: &str = "\0sentrial-pending";
@@ -21,7 +22,7 @@ pub(crate) const KEY: &str = "\0sentrial-pending";
 pub(crate) struct Pending {
     receipt: Arc<Receipt>,
     client: Arc<ClientState>,
-    wait_timeout: Duration,
+    loud: bool,
 }
 
 #[pymethods]
@@ -30,46 +31,30 @@ impl Pending {
     /// down. Returns the server's data, ``{}`` if the request was dropped, None if it is still on
     /// its way.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let process = self.client.process();
-        let ready = || {
-            let stop = || !self.receipt.is_ours() || self.client.is_broken();
-            self.receipt
-                .outcome()
-                .cloned()
-                .map(Some)
-                .or_else(|| stop().then_some(None))
-        };
-        let outcome = wait_for(py, process, after(self.wait_timeout), ready)?.flatten();
+        block_on(py, &self.answer(false))?;
         log::drain(py);
-        outcome.map(|outcome| data(py, &outcome)).transpose()
+        self.poll(py)
     }
 
     /// The server's data if the request has ended, without waiting; else None.
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.receipt
-            .outcome()
-            .map(|outcome| data(py, outcome))
-            .transpose()
+        match self.receipt.outcome() {
+            Some(Outcome::Answer(body)) => decode(py, body).map(Some),
+            Some(Outcome::Failed(_)) => Ok(Some(PyDict::new(py))),
+            None => Ok(None),
+        }
     }
 
-    /// Whether waiting is pointless for now: the server is down, the key refused, or the request
-    /// belongs to the parent process.
-    #[getter]
-    fn stalled(&self) -> bool {
-        !self.receipt.is_ours() || self.client.is_broken()
-    }
-
-    /// Seconds a reader waits at most.
-    #[getter]
-    fn wait_timeout(&self) -> f64 {
-        self.wait_timeout.as_secs_f64()
+    /// The same wait for an event loop. Its result is the data, or None; a client that is loud and
+    /// delivers immediately raises.
+    fn waiting(&self) -> Wait {
+        Wait::of(self.answer(self.loud))
     }
 }
 
-fn data<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyDict>> {
-    match outcome {
-        Outcome::Answer(body) => decode(py, body),
-        Outcome::Failed(_) => Ok(PyDict::new(py)),
+impl Pending {
+    fn answer(&self, loud: bool) -> Arc<Answer> {
+        Answer::of(Arc::clone(&self.client), Arc::clone(&self.receipt), loud)
     }
 }
 
@@ -100,18 +85,19 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     RECEIPT.import(py, "sentrial._receipt", "Receipt").map(drop)
 }
 
-/// A lazy receipt: a dict that asks for the answer when it is first read.
+/// A lazy receipt: a dict that asks for the answer when it is first read. `loud`: whoever awaits it
+/// in an event loop is told by an exception what went wrong.
 pub(crate) fn receipt(
     py: Python<'_>,
     receipt: Arc<Receipt>,
     client: Arc<ClientState>,
-    wait_timeout: Duration,
+    loud: bool,
 ) -> PyResult<Py<PyAny>> {
     let class = RECEIPT.import(py, "sentrial._receipt", "Receipt")?;
     let pending = Pending {
         receipt,
         client,
-        wait_timeout,
+        loud,
     };
     // Made empty and then filled: `Receipt({...})` would build a second dict for every call.
     let unread = class.call0()?.cast_into::<PyDict>()?;

@@ -7,7 +7,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString};
 use crate::core::error::ConfigError;
 use crate::core::policy::Redaction;
 use crate::core::redact::{
-    self, Builtins, Fields, Finding, HashKey, Log, Mode, Pattern, Pii, Rules, Shape,
+    self, Builtins, Fields, Finding, HashKey, Log, Mode, Pattern, Pii, Report, Rules, Shape,
 };
 
 use super::errors;
@@ -199,6 +199,9 @@ fn patterns_of(py: Python<'_>, given: &Bound<'_, PyAny>) -> Result<Vec<Pattern>,
 #[pyclass(frozen, module = "sentrial._core")]
 pub(crate) struct Redactor(redact::Redactor);
 
+/// JSON as it would leave, and rule and path of each replacement.
+type Shown<'py> = (Bound<'py, PyBytes>, Vec<(String, String)>);
+
 #[pymethods]
 impl Redactor {
     /// Rules as a client would have them.
@@ -243,12 +246,7 @@ impl Redactor {
 
     /// JSON as it would leave, and what was found: ``(rule, path)`` for each replacement.
     #[pyo3(signature = (data, kind="event"))]
-    fn json<'py>(
-        &self,
-        py: Python<'py>,
-        data: &[u8],
-        kind: &str,
-    ) -> PyResult<(Bound<'py, PyBytes>, Vec<(String, String)>)> {
+    fn json<'py>(&self, py: Python<'py>, data: &[u8], kind: &str) -> PyResult<Shown<'py>> {
         let mut log = Log {
             findings: Some(Vec::new()),
             ..Log::default()
@@ -264,6 +262,17 @@ impl Redactor {
         let found = found.into_iter().map(|Finding { rule, path }| (rule, path));
         let redacted = redacted.as_deref().unwrap_or(data);
         Ok((PyBytes::new(py, redacted), found.collect()))
+    }
+}
+
+#[pymethods]
+impl Redactor {
+    /// The body of an event exactly as delivery makes it: redacted and cut to `max_bytes`.
+    #[pyo3(signature = (data, max_bytes=1_048_576))]
+    fn seal<'py>(&self, py: Python<'py>, data: &[u8], max_bytes: usize) -> Bound<'py, PyBytes> {
+        let mut report = Report::default();
+        let sealed = self.0.sealed(data, Shape::Body, max_bytes, &mut report);
+        PyBytes::new(py, sealed.as_deref().unwrap_or(data))
     }
 }
 
@@ -295,7 +304,7 @@ impl Redactor {
 
     fn value_within<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         // As deep as Python itself would go.
-        let _depth = RecursionGuard::enter(value.py())?;
+        let _depth = RecursionGuard::enter()?;
         self.value(value)
     }
 }
@@ -310,7 +319,7 @@ const MAX_DEPTH: usize = 900;
 struct RecursionGuard;
 
 impl RecursionGuard {
-    fn enter(_py: Python<'_>) -> PyResult<Self> {
+    fn enter() -> PyResult<Self> {
         let depth = DEPTH.get() + 1;
         if depth > MAX_DEPTH {
             let what = "maximum recursion depth exceeded";

@@ -9,11 +9,12 @@ use pyo3::types::{PyDict, PyString};
 use crate::core::request::{Body, Kind};
 use crate::core::session::Session;
 
+use super::awaited::{Creation, Naming};
 use super::client::SentrialClient;
-use super::context;
 use super::inner::Inner;
 use super::record::SessionRecord;
 use super::track::camel;
+use super::{begun, context};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -41,7 +42,35 @@ pub(crate) struct NewSession<'a, 'py> {
     pub(crate) project_id: Arg<'a, 'py>,
 }
 
-impl NewSession<'_, '_> {
+impl<'py> NewSession<'_, 'py> {
+    /// Asks for the session; its id can be waited for. None if nothing was asked: the client is
+    /// off, or an argument cannot be used.
+    pub(crate) fn create(
+        &self,
+        client: &Bound<'py, SentrialClient>,
+    ) -> PyResult<Option<Arc<Creation>>> {
+        let inner = client.get().inner();
+        if inner.is_off() {
+            inner.core.count_disabled();
+            return Ok(None);
+        }
+        let create = || {
+            let session = Session::pending();
+            let record = SessionRecord::new(Arc::clone(&session), None);
+            let record = Arc::new(record.with_state(PyDict::new(client.py())));
+            context::created(client, &record)?;
+            let body = self.body(inner)?;
+            begun::note(client, &session)?;
+            let receipt = inner.create(client.py(), &session, body)?;
+            Ok(Some(Arc::new(Creation {
+                inner: Arc::clone(inner),
+                naming: Naming::of(inner, &session, receipt),
+                record,
+            })))
+        };
+        inner.guard(client.py(), || None, create)
+    }
+
     /// The body of the create request.
     pub(crate) fn body(&self, inner: &Inner) -> PyResult<Body> {
         let mut payload = inner.payload();

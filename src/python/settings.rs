@@ -16,7 +16,7 @@ use crate::core::options::{
 use crate::core::policy::Redaction;
 
 use super::before_send::BeforeSend;
-use super::inner::Inner;
+use super::inner::{Caller, Inner};
 use super::redaction::RedactionArgs;
 use super::{errors, log};
 
@@ -25,6 +25,7 @@ pub(crate) struct Arguments<'a, 'py> {
     pub(crate) api_url: Option<String>,
     pub(crate) api_key: Option<String>,
     pub(crate) fail_silently: bool,
+    pub(crate) caller: Caller,
     pub(crate) redaction: RedactionArgs<'a, 'py>,
     pub(crate) before_send: Option<&'a Bound<'py, PyAny>>,
     pub(crate) batching: Option<&'a Bound<'py, PyAny>>,
@@ -101,19 +102,22 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
         options,
         mode,
         batch,
-        loud: !args.fail_silently,
+        // A coroutine that nobody awaits tells nobody: there are lines in the log as well.
+        loud: !args.fail_silently && args.caller == Caller::Thread,
         debug,
         redaction,
     };
     for warning in warnings.iter().filter(|_| !disabled) {
         log::warn(py, warning);
     }
-    Ok(Inner::new(
+    let mut inner = Inner::new(
         Client::new(settings, key),
         args.fail_silently,
         disabled,
         before_send,
-    ))
+    );
+    inner.caller = args.caller;
+    Ok(inner)
 }
 
 /// What a client is before its `__init__` has run: every call is a no-op.
@@ -282,8 +286,8 @@ pub(crate) fn pii(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<
     let Ok(dict) = value.cast::<PyDict>() else {
         return Ok(value.clone().unbind());
     };
-    let make = py.import("sentrial.redact")?.getattr("_from_mapping")?;
-    let made = make.call1((dict,));
+    let module = py.import("sentrial.redact")?;
+    let made = module.getattr("_from_mapping")?.call1((dict,));
     made.map(Bound::unbind)
         .map_err(|error| wrong(py, "pii", &format!("{}; see PiiConfig", error.value(py))))
 }

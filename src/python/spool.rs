@@ -1,6 +1,6 @@
 //! Bindings behind `sentrial spool`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -12,7 +12,7 @@ use crate::core::spool::inspect::{self, FileState};
 
 use super::client::SentrialClient;
 use super::log;
-use super::wait::{after, wait_for};
+use super::wait::wait_for;
 
 fn places(spool_dir: Option<String>) -> SpoolPlaces {
     let variable = |name: &str| std::env::var(name).ok();
@@ -88,15 +88,19 @@ pub(crate) fn spool_flush(
     }
     inner.core.inherit(key.as_deref());
     let state = inner.core.state();
-    let timeout = Duration::try_from_secs_f64(timeout).unwrap_or(Duration::from_secs(3600));
-    let done = wait_for(py, state.process(), after(timeout), || {
-        let queue = state.queue();
-        match (queue.is_drained(), queue.health().is_broken()) {
-            (true, _) => Some(true),
-            (false, true) => Some(false),
-            (false, false) => None,
-        }
-    })?;
+    let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+    let timeout = timeout.min(Duration::from_secs(86_400));
+    let deadline = Instant::now() + timeout;
+    wait_for(
+        py,
+        state.process(),
+        || Some(deadline),
+        || {
+            let queue = state.queue();
+            queue.is_drained() || queue.health().is_broken()
+        },
+    )?;
     log::drain(py);
-    Ok(done.unwrap_or(false))
+    let done = state.queue().is_drained();
+    Ok(done)
 }

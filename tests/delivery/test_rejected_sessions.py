@@ -18,7 +18,7 @@ from tests.delivery.helpers import (
     settled,
     tools,
 )
-from tests.support.answers import Answer, html
+from tests.support.answers import Answer
 
 if TYPE_CHECKING:
     from tests.support.collector import Collector
@@ -120,8 +120,8 @@ def test_the_child_of_a_refused_session_is_created_without_a_parent(collector: C
 
 @pytest.mark.parametrize(
     "unusable",
-    [Answer(json={}), Answer(json={"id": None}), Answer(json={"id": ""}), html(), Answer(body="")],
-    ids=["no id", "null id", "empty id", "page", "empty body"],
+    [Answer(json={}), Answer(json={"id": None}), Answer(json={"id": ""}), Answer(body="")],
+    ids=["no id", "null id", "empty id", "empty body"],
 )
 def test_an_answer_without_an_id_is_asked_for_again_then_given_up(
     collector: Collector, caplog: pytest.LogCaptureFixture, unusable: Answer

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class ForwardProxy:
     """Sends everything to one port on loopback, whatever name it is asked for."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, port: int = 0) -> None:
         self._target = ("127.0.0.1", target_port)
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(("127.0.0.1", port))
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
         self.heads: list[str] = []

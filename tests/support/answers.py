@@ -49,11 +49,27 @@ class Answer:
     """Send the answer byte by byte, with this many seconds between two of them."""
     close: bool = False
     """Close the connection after the answer."""
+    flood: int | None = None
+    """Send a JSON text of this many bytes instead of a body, as fast as it is read."""
+    keeps: bool = False
+    """The server takes the request in although its answer goes wrong."""
 
     @property
     def completes(self) -> bool:
         """Whether the client gets a whole answer in the end."""
         return self.raw is None and self.reset is None and not self.hang
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is an HTML page, which the API never sends for a success."""
+        body = self.body.encode() if isinstance(self.body, str) else self.body or b""
+        declared = any("html" in value for value in self.headers.values())
+        return declared and body.lstrip().startswith(b"<")
+
+    @property
+    def takes(self) -> bool:
+        """Whether the server takes the request in."""
+        return self.keeps or (self.completes and self.status < 300 and not self.is_page)
 
     def wire(self, documented: bytes) -> bytes:
         """Bytes of the answer; ``documented`` is the body when none was given."""
@@ -69,14 +85,14 @@ class Answer:
         if self.status == HTTPStatus.NO_CONTENT:
             body = b""
         headers = {"Content-Type": content_type}
-        headers["Content-Length"] = str(
-            len(body) if self.content_length is None else self.content_length
-        )
+        length = self.content_length if self.flood is None else self.flood
+        headers["Content-Length"] = str(len(body) if length is None else length)
         headers["Connection"] = "close" if self.close else "keep-alive"
         headers.update(self.headers)
         lines = [f"HTTP/1.1 {self.status} {reason(self.status)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        head = "\r\n".join([*lines, "", ""]).encode()
+        return head if self.flood is not None else head + body
 
 
 def html(
@@ -109,6 +125,8 @@ def limited(retry_after: float | str, status: int = 429) -> Answer:
 HANG = Answer(hang=True)
 RESET_BEFORE = Answer(reset="before")
 RESET_MIDDLE = Answer(reset="middle")
+#: The server has taken the request in; that its connection breaks then keeps the answer away.
+LOST_ANSWER = Answer(reset="before", keeps=True)
 
 
 def as_answer(value: Answer | int) -> Answer:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import re
 import socket
 import threading
@@ -30,7 +31,7 @@ from tests.support.connection import Connection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from typing_extensions import Self
 
@@ -58,8 +59,24 @@ class Collector:
     What is not marked as called by the connections may be called from any thread.
     """
 
-    def __init__(self, *, port: int = 0, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        ssl_context: ssl.SSLContext | None = None,
+        honours_keys: bool = False,
+    ) -> None:
+        """Hold the port.
+
+        With ``honours_keys`` a request whose ``Idempotency-Key`` has been taken in before gets the
+        answer of then, and counts as repeated: as the local server does.
+        """
         self._ssl = ssl_context
+        self._host = host
+        self._kept: dict[str, tuple[int, bytes, str | None]] | None = {} if honours_keys else None
+        self._cuts = 0
+        self._fault: Callable[[], Answer | None] = lambda: None
         self._lock = threading.Lock()
         self._requests: list[Request] = []
         self._scripts: list[_Script] = []
@@ -71,7 +88,7 @@ class Collector:
         self._peak = 0
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.AbstractServer | None = None
-        self._reserved: socket.socket | None = _bound_socket(port)
+        self._reserved: socket.socket | None = _bound_socket(port, host)
         self.port: int = self._reserved.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
 
@@ -80,7 +97,8 @@ class Collector:
     @property
     def url(self) -> str:
         """Base URL by address."""
-        return f"{'https' if self._ssl else 'http'}://127.0.0.1:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
 
     @property
     def url_by_name(self) -> str:
@@ -129,10 +147,18 @@ class Collector:
         with self._lock:
             self._scripts.append(_Script(method, path, [as_answer(answer)], forever=True))
 
+    def disturb(self, share: float, faults: Sequence[Answer | int], seed: int) -> None:
+        """Answer this share of the requests with one of these, by chance."""
+        chance = random.Random(seed)  # noqa: S311  the same faults every time
+        kinds = [as_answer(fault) for fault in faults]
+        with self._lock:
+            self._fault = lambda: chance.choice(kinds) if chance.random() < share else None
+
     def clear_scripts(self) -> None:
         """Answer as documented again."""
         with self._lock:
             self._scripts.clear()
+            self._fault = lambda: None
 
     def hold(self) -> None:
         """Close the gate: requests are read and recorded, their answers wait."""
@@ -170,7 +196,7 @@ class Collector:
                 self._server.close()
                 self._server = None
                 # Bound but not listening: connects are refused, and nobody else can take the port.
-                self._reserved = _bound_socket(self.port)
+                self._reserved = _bound_socket(self.port, self._host)
             for connection in list(self._connections):
                 connection.reset()
 
@@ -186,6 +212,16 @@ class Collector:
                 lambda: Connection(self), sock=listening, ssl=self._ssl, backlog=1024
             )
             self._server = asyncio.run_coroutine_threadsafe(made, self._loop).result(10)
+
+    def speak(self, ssl_context: ssl.SSLContext | None) -> None:
+        """Break the connections, and speak TLS with another certificate, or plain HTTP."""
+        self.refuse()
+        self._ssl = ssl_context
+        self.accept()
+
+    def cut_requests(self, count: int) -> None:
+        """Break the next connections in the middle of a request, once each."""
+        self._in_loop(lambda: setattr(self, "_cuts", count))
 
     def break_connections(self) -> None:
         """Break the open connections with RST, but go on listening."""
@@ -371,21 +407,37 @@ class Collector:
             self._requests.append(request)
             taken = (script.take(request) for script in self._scripts)
             answer = next((answer for answer in taken if answer is not None), None)
-        if answer is None or (answer.status < 300 and answer.completes):
-            status, body, request.session_id = self._books.answer(
-                request.method, request.path, request.json
-            )
+            answer = answer or self._fault()
+        if answer is None or answer.takes:
+            status, body = self._take_in(request)
             return answer or Answer(status), body
         request.session_id = request.session_named()
         return answer, error_body(answer.status) if answer.status >= 400 else b"{}"
 
+    def cuts(self) -> bool:
+        """Tell whether the request that is coming in is to be cut off."""
+        self._cuts -= 1
+        return self._cuts >= 0
 
-def _bound_socket(port: int) -> socket.socket:
+    def _take_in(self, request: Request) -> tuple[int, bytes]:
+        key = request.idempotency_key
+        kept = None if self._kept is None or key is None else self._kept.get(key)
+        if kept is None:
+            kept = self._books.answer(request.method, request.path, request.json)
+            request.taken = kept[0] < 300
+            if request.taken and self._kept is not None and key is not None:
+                self._kept[key] = kept
+        status, body, request.session_id = kept
+        return status, body
+
+
+def _bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
     """Return a socket that holds a port without listening on it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, or asyncio would not set TCP_NODELAY: 40 ms per answer, measured.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    sock.bind((host, port))
     sock.setblocking(False)
     return sock
 

@@ -34,6 +34,12 @@ class Host(Protocol):
     def done(self) -> None:
         """Note that a request waits no longer."""
 
+    def cuts(self) -> bool:
+        """Tell whether the request that is coming in is to be cut off."""
+
+
+_CHUNK = b"x" * 65536
+
 
 class Connection(asyncio.Protocol):
     """One connection: parses requests, one at a time, and sends their answers."""
@@ -81,6 +87,8 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
                 return
             if request is None:
+                if self._buffer and self._host.cuts():
+                    self.reset()
                 return
             self._busy = True
             answer, documented = self._host.arrived(request)
@@ -141,6 +149,9 @@ class Connection(asyncio.Protocol):
             # Without the last byte, and with a pause, so that the client has read the beginning.
             self._transport.write(wire[: max(1, len(wire) - 8)])
             self._later(0.02, self.reset)
+        elif answer.flood is not None:
+            self._transport.write(wire + b'"')
+            self._flood(answer, answer.flood - 2)
         elif answer.trickle is not None:
             self._trickle(request, answer, wire, 0)
         else:
@@ -159,6 +170,17 @@ class Connection(asyncio.Protocol):
         self._later(
             answer.trickle or 0.0, lambda: self._trickle(request, answer, wire, position + 1)
         )
+
+    def _flood(self, answer: Answer, left: int) -> None:
+        """Write as fast as it is read: what the transport has not sent yet stays small."""
+        while left > 0 and self._transport.get_write_buffer_size() < len(_CHUNK):
+            self._transport.write(_CHUNK[:left])
+            left -= len(_CHUNK)
+        if left > 0:
+            self._later(0.001, lambda: self._flood(answer, left))
+        else:
+            self._transport.write(b'"')
+            self._finish(answer)
 
     @staticmethod
     def _note(request: Request, answer: Answer) -> None:

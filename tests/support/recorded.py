@@ -31,6 +31,9 @@ class Request:
     json: Any = field(default=None, repr=False)
     """The body as a value; None if it is no JSON."""
 
+    taken: bool = False
+    """The server has taken it in, for the first time if it honours idempotency keys."""
+
     @property
     def path(self) -> str:
         """Path as it was sent, still percent-encoded, without the query."""
@@ -54,8 +57,8 @@ class Request:
 
     @property
     def accepted(self) -> bool:
-        """Whether the answer was a 2xx and went out whole."""
-        return self.status is not None and 200 <= self.status < 300
+        """Whether the server has taken it in, and the answer went out whole."""
+        return self.taken and self.status is not None and 200 <= self.status < 300
 
     def matches(self, method: str | None, path: str | None) -> bool:
         """Whether method and path (a regular expression for the whole path) are these."""

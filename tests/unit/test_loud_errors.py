@@ -151,7 +151,7 @@ def test_a_session_without_a_usable_id(collector: Collector, answer: Answer) -> 
         loud(collector).create_session("n")
 
 
-@pytest.mark.parametrize("answer", [html(200), empty(200), empty(204), Answer(json=[1])])
+@pytest.mark.parametrize("answer", [Answer(body="OK"), empty(200), empty(204), Answer(json=[1])])
 def test_an_event_answered_2xx_is_delivered_whatever_the_body(
     collector: Collector, answer: Answer
 ) -> None:
@@ -159,6 +159,14 @@ def test_an_event_answered_2xx_is_delivered_whatever_the_body(
     client = loud(collector)
     assert client.track_decision("s", "r") == {}
     assert client.stats()["delivered"] == 1
+
+
+def test_a_page_is_no_answer_of_the_api(collector: Collector) -> None:
+    collector.always("POST", EVENTS, html(200))
+    client = loud(collector)
+    with pytest.raises(sentrial.APIConnectionError, match="a page instead of"):
+        client.track_decision("s", "r")
+    assert client.stats()["delivered"] == 0
 
 
 def test_a_failure_is_retried_before_it_is_raised(collector: Collector) -> None:

@@ -103,7 +103,7 @@ fn a_500_ends_an_outage_without_a_word_and_the_first_success_says_the_line() {
             .outage(now, true, "refused", wait(), Totals::default())
             .is_some()
     );
-    health.reachable(now, true, 0.5);
+    let _ = health.faulty(now, true, false, "500", wait(), Totals::default());
     assert_eq!((health.state(), health.gate(now)), (State::Up, Gate::Open));
     assert!(
         health
@@ -112,7 +112,7 @@ fn a_500_ends_an_outage_without_a_word_and_the_first_success_says_the_line() {
         "nothing has changed since the first line"
     );
     assert!(health.is_broken());
-    health.reachable(now, true, 0.5);
+    let _ = health.faulty(now, true, false, "500", wait(), Totals::default());
     assert!(health.success(now, false, Totals::default()).is_some());
     assert!(health.success(now, false, Totals::default()).is_none());
 }
@@ -160,7 +160,7 @@ fn a_pause_for_the_key_outlasts_outages_and_500_of_its_probes() {
             .outage(now, true, "refused", wait(), Totals::default())
             .is_none()
     );
-    health.reachable(now, true, 0.5);
+    let _ = health.faulty(now, true, false, "500", wait(), Totals::default());
     assert_eq!(health.state(), State::Paused);
     assert_eq!(health.gate(now), Gate::Closed);
     assert_eq!(health.gate(now + Duration::from_secs(31)), Gate::Probe);
@@ -178,4 +178,24 @@ fn a_probe_of_an_earlier_outage_is_not_the_current_one() {
     assert!(!health.probe_landed(7));
     assert_eq!(health.gate(now + Duration::from_secs(60)), Gate::Closed);
     assert!(health.probe_landed(9));
+}
+
+#[test]
+fn answers_such_as_500_are_told_when_nothing_else_comes_any_more() {
+    let now = Instant::now();
+    let mut health = Health::default();
+    let fault = |health: &mut Health, again| {
+        health.faulty(now, false, again, "500", wait(), Totals::default())
+    };
+    for _ in 0..64 {
+        assert!(fault(&mut health, false).is_none(), "a short trouble");
+    }
+    assert!(fault(&mut health, true).is_some());
+    assert!(fault(&mut health, true).is_none(), "once");
+    assert_eq!(health.gate(now), Gate::Open, "other requests go on");
+    assert!(health.success(now, false, Totals::default()).is_some());
+    assert!(fault(&mut health, true).is_none(), "one of them alone");
+    assert!(fault(&mut health, true).is_none());
+    assert!(health.success(now, false, Totals::default()).is_none());
+    assert!(fault(&mut health, true).is_none());
 }

@@ -25,6 +25,11 @@ impl Process {
         Waiting { process: self }
     }
 
+    /// Somebody waits without blocking: the delivery thread looks at once.
+    pub fn nudge(&self) {
+        self.signal.ring();
+    }
+
     /// Tells whoever waits that something has settled.
     pub(in crate::core) fn announce(&self) {
         fence(Ordering::SeqCst);
@@ -32,6 +37,7 @@ impl Process {
             *lock(&self.generation) += 1;
             self.changed.notify_all();
         }
+        self.ring_doorbells();
     }
 }
 

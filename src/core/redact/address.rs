@@ -24,15 +24,25 @@ pub(super) fn find_ipv6(text: &[u8], hits: &mut Hits) {
         let run = rest.get(..length).unwrap_or_default();
         let trimmed = run.iter().rev().take_while(|byte| **byte == b'.').count();
         let run = run.get(..length - trimmed).unwrap_or_default();
+        // Something else may follow behind another colon.
+        let head = memchr::memrchr(b':', run).and_then(|at| run.get(..at));
+        let head = head.unwrap_or_default();
         let word = rest.get(length).is_some_and(u8::is_ascii_alphabetic);
-        if run.len() <= LONGEST && !word && !word_before(text, start) && is_ipv6(run) {
-            hits.add(start, start + run.len(), Rule::IpAddress);
+        let whole = if word { &[][..] } else { run };
+        if word_before(text, start) {
+            continue;
+        }
+        if let Some(address) = [whole, head].into_iter().find(|run| is_ipv6(run)) {
+            hits.add(start, start + address.len(), Rule::IpAddress);
         }
     }
 }
 
 /// `::1` and `a::b` could be anything; an address of somebody has at least two groups and a digit.
 fn is_ipv6(run: &[u8]) -> bool {
+    if run.len() > LONGEST {
+        return false;
+    }
     let groups = run.split(|byte| *byte == b':').filter(|g| !g.is_empty());
     groups.count() >= 2
         && run.iter().any(u8::is_ascii_digit)
@@ -88,7 +98,7 @@ fn is_iban(compact: &[u8]) -> bool {
         return false;
     };
     let rest = tail.iter().chain(head).fold(0_u32, |rest, byte| {
-        let value = u32::from(char::from(*byte).to_digit(36).unwrap_or(0));
+        let value = char::from(*byte).to_digit(36).unwrap_or(0);
         let shift = if value > 9 { 100 } else { 10 };
         (rest * shift + value) % 97
     });

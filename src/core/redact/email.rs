@@ -23,6 +23,8 @@ pub(super) fn find(text: &[u8], percent: bool, hits: &mut Hits) {
     while let Some((at, width)) = next_at(text, from, percent) {
         from = at + width;
         let start = local_start(text, free, at);
+        // What was looked at in vain is not looked at again: `%40` can itself be part of a name.
+        free = from;
         if start == at {
             continue;
         }
@@ -108,11 +110,12 @@ fn domain_end(text: &[u8], start: usize) -> Option<usize> {
             }
             letters = (end > start).then_some(0);
             label_end = end + 1;
-        } else if let Some(count) = letters {
-            if label_end == end && c.is_alphabetic() {
-                letters = Some(count + 1);
-                label_end = end + width;
-            }
+        } else if let Some(count) = letters
+            && label_end == end
+            && c.is_alphabetic()
+        {
+            letters = Some(count + 1);
+            label_end = end + width;
         }
         end += width;
     }

@@ -30,7 +30,6 @@ mod tests;
 
 pub use self::custom::{OverBudget, Pattern};
 use self::deny::DenyList;
-use self::hit::Hits;
 pub use self::hit::Rule;
 pub use self::report::{Finding, Report};
 pub use self::rules::{
@@ -108,12 +107,10 @@ impl Redactor {
     #[must_use]
     pub fn text(&self, text: &str) -> Option<String> {
         let bytes = text.as_bytes();
-        let mut hits = Hits::default();
         let cover = self.rules.cover_all();
-        text::find(bytes, Traits::of_text(bytes), &self.rules, cover, &mut hits);
-        let pii = self.rules.pii.as_ref();
-        let built_in = (!hits.is_empty()).then(|| text::replaced(bytes, &hits, pii));
-        let result = match pii {
+        let traits = Traits::of_text(bytes);
+        let built_in = text::built_in(bytes, traits, &self.rules, cover, &mut |_| {});
+        let result = match self.rules.pii.as_ref() {
             None => built_in,
             Some(pii) => {
                 let current = built_in.as_deref().unwrap_or(bytes);

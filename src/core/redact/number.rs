@@ -20,8 +20,9 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// An underscore ends a number: the state of a session has keys such as `<tool>_result`.
 fn word_after(text: &[u8], at: usize) -> bool {
-    text.get(at).copied().is_some_and(is_word)
+    text.get(at).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn digit(text: &[u8], at: usize) -> bool {
@@ -38,13 +39,13 @@ fn is_space(byte: u8) -> bool {
 
 /// Finds numbers of all kinds that are switched on.
 /// `digits` is how many there are in the text.
-pub(super) fn find(text: &[u8], digits: usize, on: &Builtins, hits: &mut Hits) {
-    let on = &Builtins {
+pub(super) fn find(text: &[u8], digits: usize, on: Builtins, hits: &mut Hits) {
+    let on = Builtins {
         credit_cards: on.credit_cards && digits >= 13,
         ssns: on.ssns && digits >= 9,
         international_phones: on.international_phones && digits >= 8,
         phones: on.phones && digits >= 10,
-        ..*on
+        ..on
     };
     let mut at = 0;
     while let Some(skip) = text
@@ -69,7 +70,7 @@ fn run(text: &[u8], start: usize) -> usize {
         .unwrap_or(rest.len())
 }
 
-fn number(text: &[u8], start: usize, length: usize, on: &Builtins) -> Option<(usize, usize, Rule)> {
+fn number(text: &[u8], start: usize, length: usize, on: Builtins) -> Option<(usize, usize, Rule)> {
     if length > 19 {
         return None;
     }
@@ -170,10 +171,7 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
 }
 
 fn is_card(digits: &[u8], groups: &[usize]) -> bool {
-    let printed = matches!(
-        groups,
-        [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 5] | [4, 6, 4]
-    );
+    let printed = matches!(groups, [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 4 | 5]);
     luhn(digits) && (printed || is_issued(digits))
 }
 
@@ -221,7 +219,9 @@ fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
         let named = [&b"ssn"[..], b"social security"];
         let named = named
             .iter()
-            .any(|word| memchr::memmem::find(&before, word).is_some());
+            .any(|word| memchr::memmem::find(&before, word).is_some())
+            // What stands for a number is not its name.
+            && memchr::memmem::find(&before, b"[ssn").is_none();
         let end = start + 9;
         let valid = is_issued_ssn(text.get(start..end)?);
         return (named && valid && !word_after(text, end)).then_some(end);
@@ -409,7 +409,7 @@ fn ipv4(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// What a JSON number that is nothing but digits is, if it is one of them.
-pub(super) fn whole(digits: &[u8], on: &Builtins) -> Option<Rule> {
+pub(super) fn whole(digits: &[u8], on: Builtins) -> Option<Rule> {
     if !(10..=19).contains(&digits.len()) {
         return None;
     }
@@ -418,8 +418,7 @@ pub(super) fn whole(digits: &[u8], on: &Builtins) -> Option<Rule> {
         return Some(Rule::CreditCard);
     }
     let national = match values.as_slice() {
-        [1, rest @ ..] if rest.len() == 10 => rest,
-        rest if rest.len() == 10 => rest,
+        [1, rest @ ..] | rest if rest.len() == 10 => rest,
         _ => return None,
     };
     // Area and exchange codes begin with 2 to 9.

@@ -192,7 +192,7 @@ mod tests {
             panic!("not read");
         };
         assert_eq!(pii.mode, Mode::Label);
-        assert_eq!(pii.fields, Fields::Default);
+        assert_eq!(pii.fields, Fields::default());
         assert_eq!(pii.builtins, Builtins::default());
         assert_eq!(pii.custom.len(), 1);
         assert_eq!(problems.len(), 6);

@@ -73,13 +73,18 @@ impl Default for Builtins {
 }
 
 /// In which fields of a body personal data is searched for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fields {
-    /// Every field but the [`IDENTIFIERS`].
-    #[default]
-    Default,
+    /// Every field but the [`IDENTIFIERS`], and of those the ones named here.
+    Default(Vec<String>),
     /// These and no others.
     Only(Vec<String>),
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self::Default(Vec::new())
+    }
 }
 
 /// Fields that name things. They are how sessions are found again, so they are redacted only if
@@ -117,20 +122,26 @@ pub const DOCUMENTED_FIELDS: [&str; 10] = [
 ];
 
 impl Fields {
-    /// The documented list stands for the default.
+    /// The documented list stands for the default; what it is extended by is redacted as well.
     #[must_use]
     pub fn from_names(names: Option<Vec<String>>) -> Self {
-        match names {
-            Some(names) if names != DOCUMENTED_FIELDS => Self::Only(names),
-            _ => Self::Default,
+        let Some(names) = names else {
+            return Self::default();
+        };
+        let has = |field: &&str| names.iter().any(|name| name == field);
+        if DOCUMENTED_FIELDS.iter().all(has) {
+            Self::Default(names)
+        } else {
+            Self::Only(names)
         }
     }
 
     fn has(&self, field: &str) -> bool {
-        match self {
-            Self::Default => !IDENTIFIERS.contains(&field),
-            Self::Only(names) => names.iter().any(|name| name == field),
-        }
+        let (names, others) = match self {
+            Self::Default(names) => (names, !IDENTIFIERS.contains(&field)),
+            Self::Only(names) => (names, false),
+        };
+        others || names.iter().any(|name| name == field)
     }
 }
 

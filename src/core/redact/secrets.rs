@@ -215,9 +215,9 @@ impl Shape {
                 (run.len() >= least && has_digit(run)).then_some((start, body + run.len()))
             }
             Exact(alphabet, length) => {
-                let run = run_within(text, body, length + 1, |byte| alphabet.has(byte));
-                let word = text.get(body + run.len());
-                let over = word.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+                let run = run_within(text, body, length, |byte| alphabet.has(byte));
+                let next = text.get(body + length);
+                let over = next.is_none_or(|byte| !byte.is_ascii_alphanumeric());
                 (run.len() == length && over).then_some((start, body + length))
             }
             SkKey => {
@@ -291,7 +291,8 @@ fn url_password(text: &[u8], body: usize) -> Option<(usize, usize)> {
     let authority = rest.get(..rest.iter().position(over).unwrap_or(rest.len()))?;
     let at = memchr::memrchr(b'@', authority)?;
     let colon = memchr::memchr(b':', authority.get(..at)?)?;
-    (colon + 1 < at).then_some((body + colon + 1, body + at))
+    let redacted = authority.get(colon + 1..at)?.starts_with(b"[SECRET:");
+    (colon + 1 < at && !redacted).then_some((body + colon + 1, body + at))
 }
 
 #[cfg(test)]

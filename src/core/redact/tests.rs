@@ -1,5 +1,8 @@
 use super::*;
 
+mod corpus;
+mod properties;
+
 fn pii() -> Rules {
     Rules {
         pii: Some(Pii::default()),

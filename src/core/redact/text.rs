@@ -15,6 +15,7 @@ pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
 
 /// What is in a text at all, so that most rules need not look.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of facts")]
 pub(super) struct Traits {
     pub(super) at: bool,
     pub(super) percent: bool,
@@ -73,7 +74,7 @@ impl Traits {
     }
 }
 
-/// Finds everything that the built-in rules find.
+/// Finds everything that the built-in rules find in one pass.
 pub(super) fn find(text: &[u8], traits: Traits, rules: &Rules, cover: Cover, hits: &mut Hits) {
     if cover.secrets && secrets::possible(text.len(), traits.colon) {
         secrets::find(text, hits);
@@ -99,7 +100,7 @@ pub(super) fn find(text: &[u8], traits: Traits, rules: &Rules, cover: Cover, hit
 }
 
 fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
-    let on = &pii.builtins;
+    let on = pii.builtins;
     if on.emails && (traits.at || traits.percent) {
         email::find(text, traits.percent, hits);
     }
@@ -114,8 +115,45 @@ fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
     }
 }
 
+/// How often a text is looked at again.
+const MAX_PASSES: usize = 4;
+
+/// The text with everything replaced that the built-in rules find; `None` if they find nothing.
+///
+/// What was replaced may have kept its neighbours from being seen (the end of an address is a
+/// letter in front of a number), and where nothing stands in its place they meet: so the result
+/// is looked at again until nothing is found.
+pub(super) fn built_in(
+    text: &[u8],
+    traits: Traits,
+    rules: &Rules,
+    cover: Cover,
+    count: &mut dyn FnMut(&Rule),
+) -> Option<Vec<u8>> {
+    let mut result: Option<Vec<u8>> = None;
+    let mut hits = Hits::default();
+    for pass in 0..MAX_PASSES {
+        let current = result.as_deref().unwrap_or(text);
+        let traits = if pass == 0 {
+            traits
+        } else {
+            Traits::of_text(current)
+        };
+        hits.clear();
+        find(current, traits, rules, cover, &mut hits);
+        if hits.is_empty() {
+            break;
+        }
+        for hit in hits.iter() {
+            count(&hit.rule);
+        }
+        result = Some(replaced(current, &hits, rules.pii.as_ref()));
+    }
+    result
+}
+
 /// The text with every part that was found replaced.
-pub(super) fn replaced(text: &[u8], hits: &Hits, pii: Option<&Pii>) -> Vec<u8> {
+fn replaced(text: &[u8], hits: &Hits, pii: Option<&Pii>) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut from = 0;
     for hit in hits.iter() {

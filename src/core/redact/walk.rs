@@ -1,6 +1,8 @@
 //! One pass over JSON bytes: strings, keys and numbers are looked at, what needs no change is copied
 //! as it is.
 
+use std::fmt::Write as _;
+
 use super::Redactor;
 use super::deny::DenyList;
 use super::escape::{escape, unescape};
@@ -74,7 +76,6 @@ pub(super) struct Walk<'a> {
     outer_path: &'a str,
     out: Vec<u8>,
     copied: usize,
-    hits: Hits,
     log: &'a mut Log,
 }
 
@@ -99,7 +100,6 @@ impl<'a> Walk<'a> {
             outer_path: "",
             out: Vec::new(),
             copied: 0,
-            hits: Hits::default(),
             log,
         }
     }
@@ -114,10 +114,7 @@ impl<'a> Walk<'a> {
             });
             expect = Expect::Comma;
         }
-        loop {
-            let Some(byte) = self.next_byte() else {
-                break;
-            };
+        while let Some(byte) = self.next_byte() {
             expect = match (expect, byte) {
                 (Expect::Key | Expect::FirstKey, b'"') => self.key()?,
                 (Expect::FirstKey, b'}') | (Expect::FirstValue, b']') => self.close(),
@@ -195,7 +192,7 @@ impl<'a> Walk<'a> {
             && self.frames.len() == depth
         {
             self.muted = None;
-            self.put_value(start, self.at, Rule::Field);
+            self.put_value(start, self.at, &Rule::Field);
         }
         self.after_value()
     }
@@ -244,7 +241,7 @@ impl<'a> Walk<'a> {
         }
         if self.muted.is_none() {
             self.denied = self.redactor.deny.has(name);
-            self.redact_key(start, end, name, traits)?;
+            self.redact_key(start, end, name, traits);
         }
         if self.next_byte() != Some(b':') {
             return Err(Malformed);
@@ -254,19 +251,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Keys are content like values; only the names of the fields themselves hold no personal data.
-    fn redact_key(
-        &mut self,
-        start: usize,
-        end: usize,
-        name: &[u8],
-        traits: Traits,
-    ) -> Result<(), Malformed> {
+    fn redact_key(&mut self, start: usize, end: usize, name: &[u8], traits: Traits) {
         let cover = Cover {
             pii: self.cover.pii && !self.is_top(),
             ..self.cover
         };
-        let Some(mut key) = self.redacted(name, traits, cover, false)? else {
-            return Ok(());
+        let Some(mut key) = self.redacted(name, traits, cover, false) else {
+            return;
         };
         if let Some(frame) = self.frames.last_mut() {
             let same = frame.redacted.iter().filter(|known| **known == key).count();
@@ -276,7 +267,6 @@ impl<'a> Walk<'a> {
             }
         }
         self.put(start, end, &key);
-        Ok(())
     }
 
     fn string(&mut self) -> Result<(), Malformed> {
@@ -290,12 +280,12 @@ impl<'a> Walk<'a> {
         if self.muted.is_some() {
             return Ok(());
         }
-        if denied && !raw.is_empty() {
-            self.put_value(opening, self.at, Rule::Field);
+        if denied && !raw.is_empty() && raw != WITHHELD {
+            self.put_value(opening, self.at, &Rule::Field);
             return Ok(());
         }
         let text = decoded.as_deref().unwrap_or(raw);
-        if let Some(text) = self.redacted(text, traits, self.cover, true)? {
+        if let Some(text) = self.redacted(text, traits, self.cover, true) {
             self.put(start, end, &text);
         }
         Ok(())
@@ -308,7 +298,7 @@ impl<'a> Walk<'a> {
         traits: Traits,
         cover: Cover,
         nested: bool,
-    ) -> Result<Option<Vec<u8>>, Malformed> {
+    ) -> Option<Vec<u8>> {
         let redactor = self.redactor;
         let pii = redactor.rules.pii.as_ref();
         let mut result = None;
@@ -316,19 +306,11 @@ impl<'a> Walk<'a> {
             result = self.nested(text, cover);
         }
         if result.is_none() {
-            let mut hits = std::mem::take(&mut self.hits);
-            hits.clear();
-            text::find(text, traits, &redactor.rules, cover, &mut hits);
-            for hit in hits.iter() {
-                self.note(&hit.rule);
-            }
-            if !hits.is_empty() {
-                result = Some(text::replaced(text, &hits, pii));
-            }
-            self.hits = hits;
+            let count = &mut |rule: &Rule| self.note(rule);
+            result = text::built_in(text, traits, &redactor.rules, cover, count);
         }
         let Some(pii) = pii.filter(|pii| cover.pii && !pii.custom.is_empty()) else {
-            return Ok(result);
+            return result;
         };
         let current = result.as_deref().unwrap_or(text);
         let mut found = Vec::new();
@@ -338,11 +320,11 @@ impl<'a> Walk<'a> {
                 for rule in &found {
                     self.note(rule);
                 }
-                Ok(custom.or(result))
+                custom.or(result)
             }
             Err(_) => {
                 self.note(&Rule::Withheld);
-                Ok(Some(WITHHELD.to_vec()))
+                Some(WITHHELD.to_vec())
             }
         }
     }
@@ -382,7 +364,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if denied {
-            self.put_value(start, self.at, Rule::Field);
+            self.put_value(start, self.at, &Rule::Field);
             return Ok(());
         }
         let digits = rest.get(..length).unwrap_or_default();
@@ -398,7 +380,7 @@ impl<'a> Walk<'a> {
             let pattern = pii.custom.iter().find(|p| p.matches_all(text))?;
             Some(Rule::Custom(pattern.label().to_owned()))
         };
-        if let Some(rule) = number::whole(digits, &pii.builtins).or_else(custom) {
+        if let Some(rule) = number::whole(digits, pii.builtins).or_else(custom) {
             let mut stand_in = Vec::new();
             text::stand_in(&rule, digits, Some(pii), &mut stand_in);
             self.note(&rule);
@@ -407,8 +389,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn put_value(&mut self, start: usize, end: usize, rule: Rule) {
-        self.note(&rule);
+    fn put_value(&mut self, start: usize, end: usize, rule: &Rule) {
+        self.note(rule);
         self.put_quoted(start, end, WITHHELD);
     }
 
@@ -466,7 +448,7 @@ impl<'a> Walk<'a> {
                     "…"
                 });
             } else {
-                path.push_str(&format!("[{}]", frame.index));
+                let _ = write!(path, "[{}]", frame.index);
             }
         }
         path

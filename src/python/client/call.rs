@@ -10,8 +10,9 @@ use super::{Any, SentrialClient};
 use crate::core::call::{Call, Ended};
 use crate::core::error::DeliveryError;
 use crate::core::receipt::Outcome;
+use crate::python::awaited::ApiCall;
 use crate::python::inner::Inner;
-use crate::python::wait::{after, wait_for};
+use crate::python::wait::block_on;
 use crate::python::{errors, log};
 
 #[pymethods]
@@ -108,14 +109,10 @@ fn written(value: &Any<'_>) -> PyResult<Bytes> {
 }
 
 pub(super) fn carried_out(py: Python<'_>, inner: &Inner, call: Call) -> PyResult<Ended> {
-    let state = inner.core.state();
-    let longest = call.longest(inner.core.settings().options.timeout);
-    let calling = inner.core.call(call);
-    let ended = wait_for(py, state.process(), after(longest), || {
-        calling.ended().cloned()
-    })?;
+    let awaited = ApiCall::begin(inner, call);
+    block_on(py, &awaited)?;
     log::drain(py);
-    Ok(ended.unwrap_or_else(|| Ended::late(longest)))
+    Ok(awaited.ended())
 }
 
 fn parsed<'py>(py: Python<'py>, body: &[u8]) -> Result<Any<'py>, DeliveryError> {

@@ -1,16 +1,15 @@
 //! Waiting, closing, counting, copying: what concerns the client as a whole.
 #![expect(clippy::doc_markdown, reason = "docstrings of Python, shown by help()")]
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Any, SentrialClient};
-use crate::core::exit::Patience;
-use crate::python::wait::after;
+use crate::python::awaited::{self, Flush};
+use crate::python::wait::{Awaited as _, block_on, left};
 use crate::python::{pricing, stats};
 
 #[pymethods]
@@ -28,12 +27,11 @@ impl SentrialClient {
         if inner.is_off() {
             return Ok(());
         }
-        let timeout = timeout
-            .filter(|t| t.is_finite() && *t >= 0.0)
-            .unwrap_or(30.0);
-        let timeout = Duration::from_secs_f64(timeout.min(31_536_000.0));
+        let timeout = awaited::timeout(timeout);
         let started = Instant::now();
-        let flushed = inner.flush(slf.py(), after(timeout));
+        let flush = Flush::begin(inner, timeout);
+        block_on(slf.py(), &flush)?;
+        let flushed = flush.check(slf.py());
         if let Some(mirror) = inner.mirror.get() {
             mirror.flush(slf.py(), timeout.saturating_sub(started.elapsed()))?;
         }
@@ -47,19 +45,11 @@ impl SentrialClient {
         if inner.is_off() {
             return Ok(());
         }
-        let options = &inner.core.settings().options;
-        let patience = Patience {
-            quiet: options.shutdown_timeout,
-            max: options.shutdown_max,
-        };
-        let state = inner.core.state();
-        let started = Instant::now();
-        let process = Arc::clone(state.process());
-        let deadline = || patience.deadline(started, process.last_success());
-        let flushed = inner.flush(slf.py(), || Some(deadline()));
+        let flush = Flush::begin_last(inner);
+        block_on(slf.py(), &flush)?;
+        let flushed = flush.check(slf.py());
         if let Some(mirror) = inner.mirror.get() {
-            let left = deadline().saturating_duration_since(Instant::now());
-            mirror.flush(slf.py(), left)?;
+            mirror.flush(slf.py(), left(flush.deadline()).unwrap_or_default())?;
         }
         flushed
     }

@@ -18,7 +18,7 @@ use crate::core::api_key::ApiKey;
 use crate::core::error::{ConfigError, DeliveryError};
 use crate::core::options::OptionArgs;
 
-use super::inner::{CallError, Inner, empty};
+use super::inner::{CallError, Caller, Inner, empty};
 use super::interaction::Interaction;
 use super::mirror::Mirror;
 use super::record::SessionRecord;
@@ -52,9 +52,30 @@ pub(crate) struct SentrialClient {
     pii: OnceLock<Py<PyAny>>,
     options: OnceLock<Py<PyDict>>,
     key_text: ArcSwapOption<String>,
+    /// Where it is to be called.
+    caller: Caller,
 }
 
 impl SentrialClient {
+    /// A client none of whose calls wait; its `__init__` is still to be called.
+    pub(crate) fn deferred(py: Python<'_>) -> PyResult<Self> {
+        let mut made = Self::unset(py)?;
+        made.caller = Caller::EventLoop;
+        Ok(made)
+    }
+
+    fn unset(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self {
+            inner: OnceLock::new(),
+            idle: settings::idle(py)?,
+            langfuse: OnceLock::new(),
+            pii: OnceLock::new(),
+            options: OnceLock::new(),
+            key_text: ArcSwapOption::empty(),
+            caller: Caller::Thread,
+        })
+    }
+
     /// The working part. A subclass that never called `__init__` has a client that does nothing.
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         self.inner.get().unwrap_or(&self.idle)
@@ -96,7 +117,10 @@ impl SentrialClient {
 }
 
 /// The session that an id names, or the interaction itself, whose id may not be known yet.
-fn named(inner: &Arc<Inner>, id: Option<&Any<'_>>) -> Result<Arc<SessionRecord>, ConfigError> {
+pub(crate) fn named(
+    inner: &Arc<Inner>,
+    id: Option<&Any<'_>>,
+) -> Result<Arc<SessionRecord>, ConfigError> {
     let Some(Ok(interaction)) = id.map(|id| id.cast::<Interaction>()) else {
         return inner.record(id);
     };
@@ -115,14 +139,7 @@ impl SentrialClient {
         _args: &Bound<'_, PyTuple>,
         _kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        Ok(Self {
-            inner: OnceLock::new(),
-            idle: settings::idle(py)?,
-            langfuse: OnceLock::new(),
-            pii: OnceLock::new(),
-            options: OnceLock::new(),
-            key_text: ArcSwapOption::empty(),
-        })
+        Self::unset(py)
     }
 
     #[pyo3(signature = (
@@ -155,10 +172,10 @@ impl SentrialClient {
         proxy: Option<String>,
         allow_http: Option<bool>,
         project_id: Option<String>,
-        redact_secrets: Option<Any<'_>>,
-        deny_fields: Option<Any<'_>>,
-        keep_media: Option<Any<'_>>,
-        before_send: Option<Any<'_>>,
+        redact_secrets: Option<&Any<'_>>,
+        deny_fields: Option<&Any<'_>>,
+        keep_media: Option<&Any<'_>>,
+        before_send: Option<&Any<'_>>,
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
@@ -181,21 +198,23 @@ impl SentrialClient {
             spool,
             spool_dir: path("spool_dir", spool_dir)?,
         };
-        let from_server = pii.is_some_and(|pii| pii.cast::<PyBool>().is_ok_and(|on| on.is_true()));
+        let from_server =
+            pii.is_some_and(|pii| pii.cast::<PyBool>().is_ok_and(PyBoolMethods::is_true));
         let pii = settings::pii(py, pii)?;
         let kept = settings::portable(py, api_url.as_deref(), fail_silently, &options)?;
         let arguments = settings::Arguments {
             api_url,
             api_key,
             fail_silently,
+            caller: this.caller,
             redaction: RedactionArgs {
                 pii: Some(pii.bind(py)),
                 from_server,
-                redact_secrets: redact_secrets.as_ref(),
-                deny_fields: deny_fields.as_ref(),
-                keep_media: keep_media.as_ref(),
+                redact_secrets,
+                deny_fields,
+                keep_media,
             },
-            before_send: before_send.as_ref(),
+            before_send,
             batching,
             options,
         };
@@ -205,10 +224,10 @@ impl SentrialClient {
             kept.set_item(intern!(py, "pii"), &pii)?;
         }
         let others = [
-            ("redact_secrets", &redact_secrets),
-            ("deny_fields", &deny_fields),
-            ("keep_media", &keep_media),
-            ("before_send", &before_send),
+            ("redact_secrets", redact_secrets),
+            ("deny_fields", deny_fields),
+            ("keep_media", keep_media),
+            ("before_send", before_send),
         ];
         for (name, value) in others {
             if let Some(value) = value {

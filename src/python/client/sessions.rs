@@ -7,12 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::{Any, SentrialClient, named};
-use crate::core::session::Session;
 use crate::python::interaction::{Begin, Interaction};
 use crate::python::module::CurrentSession;
-use crate::python::record::SessionRecord;
 use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
-use crate::python::{begun, context};
+use crate::python::wait::{Awaited as _, block_on};
 
 #[pymethods]
 impl SentrialClient {
@@ -42,45 +40,28 @@ impl SentrialClient {
         project_id: Option<&Any<'py>>,
     ) -> PyResult<Option<String>> {
         let py = slf.py();
-        let inner = slf.get().inner();
-        if inner.is_off() {
-            inner.core.count_disabled();
+        let new = NewSession {
+            name,
+            agent_name,
+            user_id,
+            parent: parent_of(parent_session_id),
+            convo_id,
+            metadata,
+            project_id,
+        };
+        let Some(creation) = new.create(slf)? else {
             return Ok(None);
+        };
+        if let Err(stop) = block_on(py, &creation) {
+            // Ctrl-C: nobody knows of this session.
+            creation.abandon();
+            return Err(stop);
         }
-        inner.guard(
-            py,
-            || None,
-            || {
-                let session = Session::pending();
-                let new = SessionRecord::new(Arc::clone(&session), None);
-                let record = Arc::new(new.with_state(PyDict::new(py)));
-                context::created(slf, &record)?;
-                let parent = parent_of(parent_session_id);
-                let new = NewSession {
-                    name,
-                    agent_name,
-                    user_id,
-                    parent,
-                    convo_id,
-                    metadata,
-                    project_id,
-                };
-                let body = new.body(inner)?;
-                begun::note(slf, &session)?;
-                let receipt = inner.create(py, &session, body)?;
-                let waited = inner.id_of(py, &session, receipt.as_deref());
-                if !matches!(waited, Ok(Some(_))) {
-                    // Also after Ctrl-C: nobody knows of this session.
-                    inner.core.state().withdraw(&session);
-                }
-                // The answer may have come just before: then there is a session after all.
-                let id = waited?.or_else(|| session.id().cloned());
-                if let Some(id) = &id {
-                    inner.registry.keep(id, &record);
-                }
-                Ok(id.map(|id| id.to_string()))
-            },
-        )
+        let id = slf
+            .get()
+            .inner()
+            .guard(py, || None, || Ok(creation.id(py)?))?;
+        Ok(id.map(|id| id.to_string()))
     }
 
     /// Completes a session. What is left out is taken from the sums of its events.
@@ -225,7 +206,7 @@ impl SentrialClient {
                 let record = named(inner, session_id)?;
                 let receipt = inner.core.fetch(Arc::clone(&record.session));
                 Ok(match receipt {
-                    Some(receipt) => inner.answer(py, &receipt)?,
+                    Some(receipt) => inner.answer(py, receipt)?,
                     None => None,
                 })
             },

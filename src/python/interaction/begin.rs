@@ -7,11 +7,12 @@ use pyo3::types::{PyDict, PyString};
 use uuid::Uuid;
 
 use super::{Any, Interaction, truthy};
+use crate::core::receipt::Receipt;
 use crate::core::request::Body;
 use crate::core::session::Session;
 use crate::python::client::SentrialClient;
 use crate::python::context::Enclosing;
-use crate::python::inner::{CallError, Inner, MAX_ID};
+use crate::python::inner::{CallError, Caller, Inner, MAX_ID};
 use crate::python::json::{Budget, write_value};
 use crate::python::payload::merged;
 use crate::python::record::SessionRecord;
@@ -64,11 +65,13 @@ impl<'py> Begin<'_, 'py> {
         let record = Arc::new(self.record(inner, &session)?);
         begun::note(client, &session)?;
         let receipt = inner.create(py, &session, body)?;
-        if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
-            return Ok(self.interaction(client, event_id, record)?);
+        let waits = inner.is_immediate() && inner.caller == Caller::Thread;
+        if waits && inner.id_of(py, &session, receipt.clone())?.is_none() {
+            return Ok(self.interaction(client, event_id, record, None)?);
         }
         inner.registry.lend(&record);
-        let interaction = self.interaction(client, event_id, Arc::clone(&record))?;
+        let creation = receipt.filter(|_| inner.is_immediate());
+        let interaction = self.interaction(client, event_id, Arc::clone(&record), creation)?;
         context::enter(client, &record, interaction.bind(py).as_any())?;
         log::drain(py);
         Ok(interaction)
@@ -116,13 +119,16 @@ impl<'py> Begin<'_, 'py> {
         .body(inner)
     }
 
-    /// The session's state begins with the input, which is also sent when it completes.
+    /// The session's state begins with the input, which is also sent when it completes. That of an
+    /// asynchronous client, as documented, does not.
     fn record(&self, inner: &Inner, session: &Arc<Session>) -> PyResult<SessionRecord> {
         let py = self.event.py();
         let state = PyDict::new(py);
         let mut json = None;
         if let Some(input) = self.input {
-            state.set_item("input", input)?;
+            if inner.caller == Caller::Thread {
+                state.set_item("input", input)?;
+            }
             let mut out = Vec::new();
             let max = inner.core.settings().options.max_event_bytes / 3;
             write_value(input, &mut out, &mut Budget::new(max))?;
@@ -134,7 +140,7 @@ impl<'py> Begin<'_, 'py> {
     /// An interaction on which nothing is recorded.
     fn degraded(&self, client: &Bound<'py, SentrialClient>) -> PyResult<Py<Interaction>> {
         let record = Arc::new(SessionRecord::new(Session::dead(), None));
-        self.interaction(client, self.event_id(client.py()), record)
+        self.interaction(client, self.event_id(client.py()), record, None)
     }
 
     fn interaction(
@@ -142,10 +148,12 @@ impl<'py> Begin<'_, 'py> {
         client: &Bound<'py, SentrialClient>,
         event_id: Any<'py>,
         record: Arc<SessionRecord>,
+        creation: Option<Arc<Receipt>>,
     ) -> PyResult<Py<Interaction>> {
         let user_id = self.user_id.clone();
         let event = self.event.clone();
-        let made = Interaction::with(client, record, event_id, user_id, event);
+        let mut made = Interaction::with(client, record, event_id, user_id, event);
+        made.creation = creation;
         Py::new(client.py(), made)
     }
 }

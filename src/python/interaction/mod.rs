@@ -14,6 +14,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::core::receipt::Receipt;
 use crate::core::session::{Identity, Session};
 
 use super::client::{SentrialClient, not_picklable};
@@ -51,6 +52,8 @@ pub(crate) struct Interaction {
     finished: AtomicBool,
     inner: Arc<Inner>,
     pid: u32,
+    /// Of the create request, where its failure is to be raised later.
+    creation: Option<Arc<Receipt>>,
 }
 
 impl Drop for Interaction {
@@ -89,7 +92,13 @@ impl Interaction {
             finished: AtomicBool::new(false),
             inner: Arc::clone(client.get().inner()),
             pid: std::process::id(),
+            creation: None,
         }
+    }
+
+    /// What is needed to wait for the session's id.
+    pub(crate) fn naming(&self) -> (&Inner, Option<Arc<Receipt>>) {
+        (&self.inner, self.creation.clone())
     }
 
     /// Its session, for a call of the client it was begun on.
@@ -212,7 +221,7 @@ impl Interaction {
 
     /// The client it was begun on.
     #[getter]
-    fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
+    pub(crate) fn client(&self, py: Python<'_>) -> Py<SentrialClient> {
         self.client.clone_ref(py)
     }
 

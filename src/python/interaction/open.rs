@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Any, Interaction};
 use crate::core::session::Session;
 use crate::python::client::{SentrialClient, parent_of};
-use crate::python::inner::CallError;
+use crate::python::inner::{CallError, Caller};
 use crate::python::log;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::NewSession;
@@ -42,7 +42,8 @@ pub(crate) fn open_session<'py>(
         };
         let session = Session::pending();
         let receipt = inner.create(py, &session, new.body(inner)?)?;
-        if inner.is_immediate() && inner.id_of(py, &session, receipt.as_deref())?.is_none() {
+        let waits = inner.is_immediate() && inner.caller == Caller::Thread;
+        if waits && inner.id_of(py, &session, receipt)?.is_none() {
             return Ok::<_, CallError>(None);
         }
         let record = SessionRecord::new(session, None).with_state(PyDict::new(py));

@@ -1,5 +1,7 @@
 //! Random interleavings of everything that can happen, against a server that remembers.
 
+mod soak;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +74,8 @@ enum Act {
     Answer(u16, Option<u64>),
     Refuse,
     Hang,
+    /// Something on the way answers with its own page.
+    Portal,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -101,7 +105,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn act() -> impl Strategy<Value = Act> {
     let bad = proptest::sample::select(vec![
-        302_u16, 400, 401, 403, 404, 408, 409, 413, 425, 429, 500, 500, 501, 502, 503, 520,
+        302_u16, 400, 401, 403, 404, 407, 408, 409, 413, 425, 429, 500, 500, 501, 502, 503, 511,
+        520,
     ]);
     prop_oneof![
         20 => Just(Act::Accept),
@@ -111,6 +116,7 @@ fn act() -> impl Strategy<Value = Act> {
         10 => (bad, proptest::option::weighted(0.3, 0..60_u64)).prop_map(|(code, after)| Act::Answer(code, after)),
         4 => Just(Act::Refuse),
         2 => Just(Act::Hang),
+        2 => Just(Act::Portal),
     ]
 }
 
@@ -332,6 +338,12 @@ impl World {
             Act::Answer(code, after) => status_after(*code, *after),
             Act::Refuse => refused(),
             Act::Hang => Reply::Failed(Failure::Timeout("hangs".to_owned())),
+            Act::Portal => Reply::Answer(Answer {
+                status: 200,
+                page: true,
+                body: Bytes::from_static(b"<html>"),
+                ..Answer::default()
+            }),
         }
     }
 
@@ -404,7 +416,8 @@ impl World {
     }
 
     /// From now on the server works: everything is delivered or dropped, and nothing is left.
-    fn finish(mut self) {
+    /// How much the server has done, and how much counts as delivered.
+    fn finish(mut self) -> (usize, u64) {
         for _ in 0..100_000 {
             while self.take() {}
             if let Some((request, _)) = self.flying.pop() {
@@ -460,6 +473,7 @@ impl World {
         for call in &self.calls {
             assert!(call.lost || call.receipt.outcome().is_some());
         }
+        (self.done.len(), self.queue().counters().delivered)
     }
 }
 
@@ -568,7 +582,7 @@ proptest! {
             world.check();
         }
         world.check_order();
-        world.finish();
+        let _ = world.finish();
     }
 }
 
