@@ -78,7 +78,7 @@ pub(crate) fn spool_purge(
 #[pyo3(signature = (client, key, timeout))]
 pub(crate) fn spool_flush(
     client: &Bound<'_, SentrialClient>,
-    key: Option<String>,
+    key: Option<&str>,
     timeout: f64,
 ) -> PyResult<bool> {
     let py = client.py();
@@ -86,7 +86,7 @@ pub(crate) fn spool_flush(
     if inner.is_off() {
         return Ok(false);
     }
-    inner.core.inherit(key.as_deref());
+    inner.core.inherit(key);
     let state = inner.core.state();
     let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
     let timeout = timeout.min(Duration::from_secs(86_400));
