@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ class Progress:
 
     def __init__(self, experiment: Experiment, total: int) -> None:
         self._experiment = experiment
-        self._terminal = Terminal(sys.stdout)
+        # A program without a console has no stdout.
+        self._terminal = Terminal(sys.stdout or io.StringIO())
         self._total = total
         self._ended = 0
         self._succeeded = 0

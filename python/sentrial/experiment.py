@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional
 from urllib.parse import quote
 
+from sentrial import client as _client
 from sentrial._core import SentrialClient
 from sentrial._experiment_errors import text_of
 from sentrial.exceptions import SentrialError
@@ -174,7 +175,7 @@ class Experiment:
             ConfigurationError: The address or the key cannot be used.
         """
         self.experiment_id = experiment_id
-        self._client = SentrialClient(api_url, api_key, fail_silently=False)
+        self._client = _loud_client(api_url, api_key)
         self._config: Optional[Dict[str, Any]] = None
 
     @classmethod
@@ -196,7 +197,7 @@ class Experiment:
             BadRequestError: Something is missing or wrong; the message names it.
             NotFoundError: The server cannot set experiments up; the local server can.
         """
-        client = SentrialClient(api_url, api_key, fail_silently=False)
+        client = _loud_client(api_url, api_key)
         answer = client._api_call("POST", "/api/experiments", description)
         made = answer.get("experiment") if isinstance(answer, dict) else None
         if not isinstance(made, dict) or not made.get("id"):
@@ -324,6 +325,13 @@ class Experiment:
         base = f"/api/experiments/{quote(str(self.experiment_id), safe='')}"
         answer = self._client._api_call(method, base + path, body)
         return answer if isinstance(answer, dict) else {}
+
+
+def _loud_client(api_url: Optional[str], api_key: Optional[str]) -> SentrialClient:
+    # What went wrong in a run may hold personal data: redacted as the default client does it.
+    default = _client._default
+    pii = None if default is None else default.pii
+    return SentrialClient(api_url, api_key, fail_silently=False, pii=pii)
 
 
 def _objects(value: object) -> List[Dict[str, Any]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.cli.helpers import Cli
     from tests.support.local_server import LocalServer
 
-CHECKS = ["versions", "address", "key", "proxy", "dns", "connection", "tls"]
+CHECKS = ["versions", "frameworks", "address", "key", "proxy", "dns", "connection", "tls"]
 CHECKS += ["acceptance", "clock", "spool"]
 
 
@@ -52,8 +52,9 @@ def test_all_is_well_with_the_local_server(local_cli: Cli, local_server: LocalSe
     found = examine(local_cli, 0)
     assert list(found) == CHECKS
     for name in CHECKS:
-        wanted = "skipped" if name == "tls" else "ok"
-        assert found[name]["status"] == wanted, found[name]
+        if name != "frameworks":
+            wanted = "skipped" if name == "tls" else "ok"
+            assert found[name]["status"] == wanted, found[name]
     assert "accepted" in found["acceptance"]["detail"]
     done = local_cli("doctor").ok()
     assert done.stdout.endswith("Everything works.\n")
@@ -201,6 +202,29 @@ def test_the_key_of_login_is_not_that_of_programs(cli: Cli, collector: Collector
     assert "set SENTRIAL_API_KEY" in found["key"]["advice"]
     (cli.home / ".sentrial" / "config.json").chmod(0o644)
     assert "others can read" in examine(cli, 0)["key"]["advice"]
+
+
+def test_frameworks_that_are_too_old(cli: Cli, collector: Collector) -> None:
+    packages = cli.folder / "packages"
+    for name, version in (("crewai", "0.1.0"), ("langfuse", "99.1")):
+        information = packages / f"{name}-{version}.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+    found = examine(cli, 0, **of(collector, PYTHONPATH=str(packages)))["frameworks"]
+    assert found["status"] == "warning"
+    assert "crewai 0.1.0 (older than 0.28)" in found["detail"]
+    assert "langfuse 99.1" in found["detail"]
+    assert found["advice"] == "pip install -U 'sentrial[crewai]'"
+
+
+def test_a_damaged_file_of_login(cli: Cli, collector: Collector) -> None:
+    cli("login", "--no-check", "--api-url", collector.url, stdin=KEY).ok()
+    (cli.home / ".sentrial" / "config.json").write_text("{")
+    found = examine(cli, 1)
+    assert found["key"]["status"] == "failed"
+    assert "sentrial logout" in found["key"]["advice"]
 
 
 def test_a_spool_that_cannot_be_used(cli: Cli, collector: Collector, tmp_path: Path) -> None:

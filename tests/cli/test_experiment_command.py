@@ -103,6 +103,52 @@ async def run_agent(query):
     assert all(one["resultSessionId"].startswith("sess_") for one in found["runs"])
 
 
+SESSION = """\
+from sentrial import session, get_system_prompt
+from parts import helper
+
+@session("part-of-it")
+def inner(query):
+    return helper(query)
+
+@session("support")
+{kind}def support(query):
+    return get_system_prompt("none")
+"""
+PARTS = """\
+from sentrial import session
+
+@session("a-part")
+def helper(query):
+    return query
+"""
+
+
+@pytest.mark.parametrize("kind", ["", "async "])
+def test_l2_the_session_of_a_decorated_agent_is_linked(
+    local_cli: Cli, experiment: str, local_server: LocalServer, kind: str
+) -> None:
+    """L1, L2: in 0.6.0 a coroutine is never awaited, and no session is linked."""
+    local_cli.file("parts.py", PARTS)
+    text = SESSION.format(kind=kind).replace('@session("part-of-it")\n', "")
+    done = run(local_cli, experiment, text)
+    assert done.exit == 0, done.stdout + done.stderr
+    assert "Found @session-decorated agent: support" in done.stdout
+    sessions = {session["id"]: session for session in local_server.sessions()}
+    assert {session["agentName"] for session in sessions.values()} == {"support"}
+    linked = {one["resultSessionId"] for one in results(local_cli, experiment)["runs"]}
+    assert linked == set(sessions)
+
+
+def test_l6_what_is_imported_is_not_the_agent(local_cli: Cli, experiment: str) -> None:
+    """L6: in 0.6.0 a @session function of another module counts as the entry point."""
+    local_cli.file("parts.py", PARTS)
+    done = run(local_cli, experiment, SESSION.format(kind=""))
+    assert "Found @session-decorated agent: inner" in done.stdout
+    done = run(local_cli, experiment, "from parts import helper\n\ndef agent(q):\n    pass\n")
+    assert "Found agent function by name: agent" in done.stdout
+
+
 def test_failed_runs_end_in_status_1_and_say_where(local_cli: Cli, experiment: str) -> None:
     done = run(local_cli, experiment, FAILING)
     assert done.exit == 1

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.cli.helpers import Cli
 
-COMMANDS = ("init", "login", "logout", "doctor", "dev", "sessions", "keys", "experiment")
+COMMANDS = ("init", "login", "logout", "doctor", "dev", "sessions", "keys", "experiment", "redact")
 
 
 def test_help_names_every_command_and_the_first_steps(cli: Cli) -> None:

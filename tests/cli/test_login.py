@@ -65,6 +65,38 @@ def test_a_program_does_not(cli: Cli, collector: Collector) -> None:
     assert done.stdout == "None\n"
 
 
+TYPIST = """
+import os, pty, sys
+
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.executable, [sys.executable, "-m", "sentrial", "login", "--no-check"])
+seen = b""
+while b"not shown" not in seen:
+    seen += os.read(terminal, 1024)
+os.write(terminal, sys.argv[1].encode() + b"\\n")
+try:
+    while chunk := os.read(terminal, 1024):
+        seen += chunk
+except OSError:
+    pass
+os.waitpid(child, 0)
+print(seen.decode())
+"""
+
+
+def test_a_key_that_is_typed_does_not_show(cli: Cli) -> None:
+    import sys
+
+    from tests.support.processes import clean_environment, run
+
+    command = [sys.executable, "-c", TYPIST, KEY]
+    shown = run(command, env=clean_environment(cli.home), cwd=cli.folder).ok().stdout
+    assert "API key for https://api.sentrial.com" in shown
+    assert KEY not in shown
+    assert json.loads(stored(cli).read_text())["api_key"] == KEY
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_not_stored(cli: Cli, collector: Collector, status: int) -> None:
     collector.always(".*", ".*", status)
@@ -119,6 +151,17 @@ def test_the_stored_key_goes_to_no_other_server(cli: Cli, collector: Collector) 
     assert done.exit == 1
     assert "is for https://api.sentrial.com, not for" in done.stdout
     assert collector.requests() == []
+
+
+def test_a_connection_does_not_show_its_key(clean_env: pytest.MonkeyPatch) -> None:
+    import argparse
+
+    from sentrial.cli import connection
+
+    clean_env.setenv("SENTRIAL_API_KEY", KEY)
+    found = connection.of(argparse.Namespace(api_url=None, api_key=None))
+    assert found.key == KEY
+    assert KEY not in repr(found)
 
 
 def test_a_damaged_file_is_one_line(cli: Cli) -> None:

@@ -71,12 +71,18 @@ def test_a_refusal_raises_the_exception_of_its_status(
     assert client_for(collector, max_retries=0)._api_call("GET", PATH) is None
 
 
-@pytest.mark.parametrize("answer", [html(), Answer(body=b"\xff"), Answer(body="{")])
+@pytest.mark.parametrize("answer", [Answer(body="OK"), Answer(body=b"\xff"), Answer(body="{")])
 def test_an_answer_that_is_no_json_is_an_error(collector: Collector, answer: Answer) -> None:
     collector.always("GET", PATH, answer)
     with pytest.raises(sentrial.SentrialError, match="not JSON"):
         loud(collector)._api_call("GET", PATH)
     assert client_for(collector)._api_call("GET", PATH) is None
+
+
+def test_the_page_of_a_portal_is_no_answer(collector: Collector) -> None:
+    collector.always("GET", PATH, html())
+    with pytest.raises(sentrial.APIConnectionError, match="page"):
+        loud(collector)._api_call("GET", PATH)
 
 
 def test_an_empty_answer_is_an_empty_dict(collector: Collector) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,6 +116,42 @@ def test_runs_go_variant_by_variant_and_are_reported(
     assert lines[-3:] == ["Experiment complete!", "  Successful: 1/4", "  Failed: 3/4"]
 
 
+class Watched(io.StringIO):
+    """A stream that somebody watches."""
+
+    def isatty(self) -> bool:
+        """It is a terminal."""
+        return True
+
+
+def test_a_bar_shows_where_somebody_watches(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", Watched())
+    assert len(experiment.run(lambda *_: None)) == 4
+    assert isinstance(sys.stdout, Watched)
+    shown = sys.stdout.getvalue()
+    assert shown.index("] 0/4") < shown.index("] 2/4") < shown.index("] 4/4")
+    # Each is written over, and the last one is gone in the end.
+    assert "] 4/4\r\x1b[K\n" in shown
+    assert shown.endswith("Failed: 0/4\n")
+
+
+def test_a_program_without_a_console_runs_experiments(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert len(experiment.run(lambda *_: None)) == 4
+
+
+def test_there_is_no_bar_in_a_file(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment.run(lambda *_: None)
+    assert "\r" not in capsys.readouterr().out
+
+
 def test_e1_results_of_parallel_runs_keep_their_order(experiment: Experiment) -> None:
     """E1: in 0.6.0 they come in the order in which the runs end."""
     first_may_end = threading.Event()
@@ -165,6 +204,20 @@ def test_each_run_has_its_own_experiment_context(experiment: Experiment, paralle
     assert all(result.success for result in experiment.run(agent, parallel=parallel))
     assert sorted(seen) == ["be brief", "be brief", "explain", "explain"]
     assert not sentrial.is_experiment_mode()
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_threads_of_an_agent_inherit_the_experiment(experiment: Experiment, parallel: bool) -> None:
+    seen = []
+
+    def agent(_: object, variant: ExperimentVariant, __: object) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            inherited = pool.submit(sentrial.propagate(sentrial.get_variant_name)).result(20)
+            alone = pool.submit(sentrial.get_variant_name).result(20)
+        seen.append((variant.name, inherited, alone))
+
+    assert all(result.success for result in experiment.run(agent, parallel=parallel))
+    assert sorted(seen) == [("Control", "Control", None)] * 2 + [("Long", "Long", None)] * 2
 
 
 @pytest.mark.parametrize("parallel", [False, True])
@@ -373,6 +426,25 @@ def test_without_a_key_there_is_no_experiment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SENTRIAL_API_URL", "https://api.sentrial.com")
     with pytest.raises(AuthenticationError, match="SENTRIAL_API_KEY"):
         Experiment("exp_1")
+
+
+@pytest.mark.parametrize("pii", [True, {"enabled": True}])
+def test_errors_are_redacted_as_the_default_client_does_it(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, pii: object
+) -> None:
+    monkeypatch.setattr("sentrial.client._default", None)
+    sentrial.configure(KEY, collector.url, pii=pii)
+    experiment = Experiment("exp_1", KEY, collector.url)
+
+    def agent(*_: object) -> None:
+        raise ValueError("nobody is called jane@example.com")
+
+    experiment.run(agent)
+    sent = {body["errorMessage"] for body in collector.bodies("PATCH", RUN)}
+    assert len(sent) == 1
+    assert "jane@example.com" not in sent.pop()
+    starts = collector.bodies("POST", RUNS)
+    assert starts[0] == {"variantName": "Control", "baseSessionId": "sess_a_long_id"}
 
 
 def test_experiments_are_not_in_the_ledger(experiment: Experiment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sentrial.cli import config
@@ -33,7 +33,7 @@ class Connection:
 
     url: str
     url_source: str
-    key: str | None
+    key: str | None = field(repr=False)
     key_source: str | None
     unused: str | None = None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sentrial.cli import config, connection
 from sentrial.cli.acceptance import acceptance
 from sentrial.cli.checks import Finding, failed, ok, skipped, warning
+from sentrial.cli.framework_check import frameworks
 from sentrial.cli.network_checks import network
 from sentrial.cli.spool_check import spool
 from sentrial.cli.terminal import Terminal, plain
@@ -78,7 +79,14 @@ def _show(terminal: _Terminal, finding: Finding) -> None:
 
 def _findings(options: argparse.Namespace) -> Iterator[Finding]:
     yield _versions()
-    found = connection.of(options)
+    yield frameworks()
+    try:
+        found = connection.of(options)
+    except (OSError, ValueError) as error:
+        advice = "mend or remove what `sentrial login` has stored: sentrial logout"
+        yield failed("key", str(error), advice)
+        yield spool()
+        return
     client, finding = _configured(found)
     yield finding
     if client is None:
