@@ -573,7 +573,7 @@ def start_shutdown(client: SentrialClient) -> Wait | None: ...
 def start_naming(interaction: Interaction) -> Wait: ...
 def add_usage(
     client: SentrialClient,
-    session_id: str,
+    session_id: str | Interaction,
     *,
     prompt_tokens: float | None = None,
     completion_tokens: float | None = None,

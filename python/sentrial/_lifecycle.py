@@ -31,8 +31,9 @@ def watch_mirror() -> None:
     _watched.append(True)
     import threading
 
-    # Since Python 3.12 no thread can be started in exit handlers, and what is mirrored to may need
-    # some. This is what concurrent.futures uses; without it exit handlers have to do.
+    # In exit handlers no thread can be started since Python 3.12, and what is mirrored to may need
+    # some. This comes before them, and is what concurrent.futures uses; only Python 3.12 itself
+    # refuses threads here already.
     early = getattr(threading, "_register_atexit", None)
     if early is not None:
         early(lambda: _finish_mirror(last=False))

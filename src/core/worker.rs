@@ -250,16 +250,14 @@ impl Desk {
             // try again, not every look.
             let _ = self.transport(client);
         }
-        let open = client.lookup() == Lookup::Settled;
         // Without the organisation's rules nothing leaves; they are asked for when something would.
-        let held = !open && client.queue().has_ready(now);
+        let open = || client.lookup() == Lookup::Settled;
+        let held = !open() && client.queue().has_ready(now);
         if held && let Some((question, attempt)) = client.ask(now) {
             self.inquire(client, question, attempt);
         }
-        while open {
-            let Some(request) = client.queue().take(now) else {
-                break;
-            };
+        let next = || open().then(|| client.queue().take(now)).flatten();
+        while let Some(request) = next() {
             self.launch(
                 process,
                 Flight {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use super::awaited::{self, Answer, Flush, Naming};
-use super::client::{SentrialClient, parent_of};
+use super::client::{SentrialClient, named, parent_of};
 use super::interaction::Interaction;
 use super::loops::Wait;
 use super::sessions::NewSession;
@@ -62,7 +62,7 @@ pub(crate) fn start_get_session<'py>(
         return Ok(None);
     }
     let start = || {
-        let record = inner.record(session_id)?;
+        let record = named(inner, session_id)?;
         let receipt = inner.core.fetch(Arc::clone(&record.session));
         let state = inner.core.state();
         Ok(receipt.map(|receipt| Wait::of(Answer::of(state, receipt, !inner.fail_silently))))

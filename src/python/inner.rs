@@ -195,7 +195,8 @@ impl Inner {
         let wanted = is_immediate || !(is_event && self.is_batching());
         if let Some(mirror) = self.mirror.get() {
             let state = self.core.state();
-            mirror.put(py, state, kind, &session, &body, is_immediate)?;
+            // Never on an event loop: what awaits its answer there must not stop the others.
+            mirror.put(py, state, kind, &session, &body, waits)?;
         }
         let receipt = self.core.submit(kind, session, body, wanted);
         // Asked for once: it costs a system call.

@@ -12,7 +12,7 @@ use crate::core::process::Process;
 use crate::core::session::Session;
 
 use super::awaited::FlushAll;
-use super::client::SentrialClient;
+use super::client::{SentrialClient, named};
 use super::context;
 use super::inner::{CallError, Caller};
 use super::interaction::Interaction;
@@ -366,12 +366,15 @@ pub(crate) fn release(client: &Bound<'_, SentrialClient>) {
 #[pyo3(signature = (client, session_id, *, prompt_tokens=None, completion_tokens=None, cost=None))]
 pub(crate) fn add_usage(
     client: &Bound<'_, SentrialClient>,
-    session_id: &str,
+    session_id: &Bound<'_, PyAny>,
     prompt_tokens: Option<&Bound<'_, PyAny>>,
     completion_tokens: Option<&Bound<'_, PyAny>>,
     cost: Option<&Bound<'_, PyAny>>,
 ) {
-    let record = client.get().inner().registry.get(session_id);
+    // Nothing is recorded for what is no session, as in the calls that record events.
+    let Ok(record) = named(client.get().inner(), Some(session_id)) else {
+        return;
+    };
     let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
     record.totals.prompt.add(prompt);
     record.totals.completion.add(completion);

@@ -199,6 +199,9 @@ fn patterns_of(py: Python<'_>, given: &Bound<'_, PyAny>) -> Result<Vec<Pattern>,
 #[pyclass(frozen, module = "sentrial._core")]
 pub(crate) struct Redactor(redact::Redactor);
 
+/// JSON as it would leave, and rule and path of each replacement.
+type Shown<'py> = (Bound<'py, PyBytes>, Vec<(String, String)>);
+
 #[pymethods]
 impl Redactor {
     /// Rules as a client would have them.
@@ -243,12 +246,7 @@ impl Redactor {
 
     /// JSON as it would leave, and what was found: ``(rule, path)`` for each replacement.
     #[pyo3(signature = (data, kind="event"))]
-    fn json<'py>(
-        &self,
-        py: Python<'py>,
-        data: &[u8],
-        kind: &str,
-    ) -> PyResult<(Bound<'py, PyBytes>, Vec<(String, String)>)> {
+    fn json<'py>(&self, py: Python<'py>, data: &[u8], kind: &str) -> PyResult<Shown<'py>> {
         let mut log = Log {
             findings: Some(Vec::new()),
             ..Log::default()
@@ -306,7 +304,7 @@ impl Redactor {
 
     fn value_within<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         // As deep as Python itself would go.
-        let _depth = RecursionGuard::enter(value.py())?;
+        let _depth = RecursionGuard::enter()?;
         self.value(value)
     }
 }
@@ -321,7 +319,7 @@ const MAX_DEPTH: usize = 900;
 struct RecursionGuard;
 
 impl RecursionGuard {
-    fn enter(_py: Python<'_>) -> PyResult<Self> {
+    fn enter() -> PyResult<Self> {
         let depth = DEPTH.get() + 1;
         if depth > MAX_DEPTH {
             let what = "maximum recursion depth exceeded";

@@ -286,8 +286,8 @@ pub(crate) fn pii(py: Python<'_>, value: Option<&Bound<'_, PyAny>>) -> PyResult<
     let Ok(dict) = value.cast::<PyDict>() else {
         return Ok(value.clone().unbind());
     };
-    let make = py.import("sentrial.redact")?.getattr("_from_mapping")?;
-    let made = make.call1((dict,));
+    let module = py.import("sentrial.redact")?;
+    let made = module.getattr("_from_mapping")?.call1((dict,));
     made.map(Bound::unbind)
         .map_err(|error| wrong(py, "pii", &format!("{}; see PiiConfig", error.value(py))))
 }

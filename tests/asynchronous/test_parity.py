@@ -30,6 +30,8 @@ PLAIN = {
     "calculate_anthropic_cost",
     "calculate_google_cost",
     "calculate_openai_cost",
+    "redact",
+    "redaction_report",
     "set_output",
     "stats",
     "update_state",

@@ -30,45 +30,12 @@ FRAMEWORKS = (
     "crewai_",
     "flow_langchain_",
     "langchain_",
+    "langfuse_",
     "langgraph_",
+    "otel_",
     "quirk_autogen_",
     "quirk_claude_",
     "quirk_handlers_",
-)
-
-#: Whole families of scenarios, by the beginning of their names.
-FAMILIES = (
-    "client_",
-    "batch_",
-    "cost_",
-    "deco_",
-    "session_",
-    "flow_",
-    "wrap_",
-    "pii_",
-    "otel_",
-    "langfuse_",
-    *FRAMEWORKS,
-)
-
-#: Recorded defects of the client, the batcher and the decorators.
-QUIRKS = (
-    "quirk_abandoned_interaction",
-    "quirk_accumulator_leak",
-    "quirk_bad_event_response",
-    "quirk_batch_complete_race",
-    "quirk_batch_exit_hang",
-    "quirk_batch_leaks",
-    "quirk_batch_loud_errors",
-    "quirk_configure_drops_batch",
-    "quirk_deco_session_async",
-    "quirk_deco_session_async_concurrent",
-    "quirk_default_client_production",
-    "quirk_import_bare",
-    "quirk_no_timeout",
-    "quirk_redirect_and_headers",
-    "quirk_state_growth",
-    "quirk_wrapped_finish_other_thread",
 )
 
 #: These count attempts, expect the answer of the call, or refuse one of several sessions of the
@@ -87,14 +54,11 @@ IMMEDIATE_ONLY = frozenset(
 def scenarios(recordings: Path, *, immediate: bool, frameworks: bool = False) -> list[str]:
     """Names of the scenarios to run, of all or of frameworks only, in alphabetical order."""
     names = sorted(path.stem for path in (recordings / "open" / "scenarios").glob("[!_]*.py"))
-    chosen = [name for name in names if name.startswith(FAMILIES) or name in QUIRKS]
     if frameworks:
-        chosen = [name for name in chosen if name.startswith(FRAMEWORKS)]
+        names = [name for name in names if name.startswith(FRAMEWORKS)]
     if not immediate:
-        chosen = [name for name in chosen if name not in IMMEDIATE_ONLY]
-    if lost := set(QUIRKS) - set(names):
-        sys.exit(f"scenarios that the recordings do not have: {', '.join(sorted(lost))}")
-    return chosen
+        names = [name for name in names if name not in IMMEDIATE_ONLY]
+    return names
 
 
 #: Where a rule of ours contradicts a "better" check: scenario -> the rule. Nothing else goes here.

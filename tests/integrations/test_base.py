@@ -154,6 +154,27 @@ def test_usage_without_an_event_is_in_the_totals(
     assert done["estimatedCost"] == 0.25
 
 
+def test_a_handler_takes_the_interaction_itself(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    with collector.gate():
+        # Its id is not known yet.
+        interaction = client.begin("u", "chat", input="q")
+        handler = Handler(client, interaction)
+        handler._add_usage(Usage(100), 0.25)
+        handler._complete(True, None, None)
+    done = Sent(client, collector).completion()
+    assert (done["promptTokens"], done["estimatedCost"]) == (100, 0.25)
+
+
+def test_usage_for_what_is_no_session_goes_nowhere(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    handler = Handler(client, "")
+    handler._add_usage(Usage(100), 0.25)
+    assert Sent(client, collector).bodies == []
+
+
 def test_usage_of_a_disabled_client_goes_nowhere(collector: Collector) -> None:
     client = client_for(collector)
     handler = Handler(client, None)

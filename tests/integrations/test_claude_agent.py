@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import sys
 from pathlib import Path
@@ -21,9 +22,23 @@ from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage,
 from sentrial.claude_code import TrackedClaudeClient, wrap_claude_agent, wrap_claude_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.collector import Collector
+
+# The SDK, left early, leaves streams and processes of its own unclosed, wrapped or not.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def leftovers() -> Iterator[None]:
+    """Collect what the SDK leaves here, and not in the test that comes next."""
+    yield
+    gc.collect()
+
 
 INIT = {
     "type": "system",
@@ -278,9 +293,6 @@ def test_a_program_that_dies(
     assert done["failureReason"]
 
 
-# The SDK, left early, leaves streams of its own unclosed, wrapped or not.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_k8_a_run_that_is_left_early(
     client: sentrial.SentrialClient, collector: Collector, scripted: Scripted
 ) -> None:
@@ -333,8 +345,9 @@ def test_messages_do_not_wait_for_the_server(
     assert len(sent_by(client, collector).tools()) == 1
 
 
-def test_a_server_that_is_down_is_not_noticed(refusing: str, scripted: Scripted) -> None:
-    client = client_for(refusing, spool="off", wait_timeout=0.2)
+def test_a_server_that_is_down_is_not_noticed(collector: Collector, scripted: Scripted) -> None:
+    client = client_for(collector, wait_timeout=0.2)
+    collector.refuse()
     options = scripted([INIT, RESULT])
     stream = wrap_claude_agent(query, client=client)(prompt="p", options=options)
     assert in_loop(collected(stream)) == ["SystemMessage", "ResultMessage"]

@@ -428,8 +428,9 @@ def test_create_agent_with_sentrial_fails_with_the_agent(
     assert done["failureReason"] == "model down"
 
 
-def test_the_agent_works_while_the_server_is_down(refusing: str) -> None:
-    client = client_for(refusing, spool="off")
-    handler = SentrialCallbackHandler(client, "s")
+def test_the_agent_works_while_the_server_is_down(
+    handler: SentrialCallbackHandler, collector: Collector
+) -> None:
+    collector.refuse()
     answer = asked(react(says("", CALL), says("It is sunny.")), handler)
     assert answer["messages"][-1].content == "It is sunny."

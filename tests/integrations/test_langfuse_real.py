@@ -59,8 +59,18 @@ def client(collector: Collector, integration: LangfuseIntegration) -> Iterator[S
     made.close()
 
 
+INSTALLED = versions.installed("langfuse") or (0,)
+
+if (3,) <= INSTALLED < (3, 2):
+    pytest.skip("Langfuse 3.0 and 3.1 take over the tracer provider", allow_module_level=True)
+
+
 def newer() -> bool:
-    return (versions.installed("langfuse") or (0,)) >= (3,)
+    return INSTALLED >= (3,)
+
+
+def kind_of_tools() -> str:
+    return "tool" if INSTALLED >= (3, 3, 1) else "span"
 
 
 def test_f1_a_whole_session(client: SentrialClient, upstream: Upstream) -> None:
@@ -79,7 +89,7 @@ def test_f1_a_whole_session(client: SentrialClient, upstream: Upstream) -> None:
     assert trace.metadata["sentrial_session_id"] == session_id
     assert trace.metadata["success"] is True
     assert trace.scores == {"success": 1.0}
-    tool, bad = trace.of("tool" if newer() else "span")
+    tool, bad = trace.of(kind_of_tools())
     assert (tool.name, tool.input, tool.output) == ("t", {"a": 1}, {"b": 2})
     assert tool.metadata == {"m": 1}
     assert (bad.name, bad.level, bad.status_message) == ("bad", "ERROR", "oops")

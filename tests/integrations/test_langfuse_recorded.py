@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ import sentrial
 from sentrial import LangfuseIntegration, PiiConfig, SentrialClient, _mirror
 
 from tests.support.answers import Answer
-from tests.support.sdk import KEY, SESSIONS, client_for, messages
+from tests.support.sdk import KEY, SESSIONS, client_for, in_loop, messages
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -361,6 +362,46 @@ def test_f4_nothing_is_mirrored_before_the_rules_are_known(
     client.flush()
     client.flush()
     assert told.calls[1] == span("t", None, {"name": "[PROJECT]"})
+
+
+def test_f4_what_has_waited_too_long_for_the_rules_is_dropped(
+    collector: Collector, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an id a trace may go; without the rules nothing may."""
+    monkeypatch.setattr(_mirror, "PATIENCE", 0.1)
+    integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
+    client = client_for(collector, langfuse=integration, pii=True)
+    with collector.gate():
+        client.track_tool_call("s", "early", {"name": "x"}, {})
+        mirror = _mirror._here()
+        eventually(lambda: mirror.left == 0)
+    client.flush()
+    client.track_tool_call("s", "late", {"name": "x"}, {})
+    client.flush()
+    assert [fields["name"] for name, fields in told.calls if name == "trace.span"] == ["late"]
+
+
+def test_event_loop_does_not_wait_for_langfuse(
+    collector: Collector, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In immediate delivery a thread waits for its record, but a loop has others to serve."""
+    monkeypatch.setenv("SENTRIAL_DELIVERY", "immediate")
+    integration = LangfuseIntegration(langfuse_client=Notes("langfuse", told))
+
+    async def work() -> float:
+        client = sentrial.AsyncSentrialClient(
+            api_url=collector.url, api_key=KEY, langfuse=integration
+        )
+        told.gate.clear()
+        started = time.monotonic()
+        await client.track_tool_call("s", "t", {}, {})
+        took = time.monotonic() - started
+        told.gate.set()
+        await client.close()
+        return took
+
+    assert in_loop(work()) < _mirror._IMMEDIATE_WAIT
+    assert told.calls[1] == span("t")
 
 
 def test_default_client_is_mirrored(collector: Collector, told: Told) -> None:

@@ -231,6 +231,18 @@ def test_the_stream_helper_is_recorded_however_it_is_read(
     assert "partial" not in event["metadata"]
 
 
+def test_the_stream_helper_takes_iterators(
+    anthropic_client: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    """W7."""
+    upstream.reply("/v1/messages", message_stream("Hel", "lo"))
+    ask = {**ASK, "messages": (message for message in ASK["messages"])}
+    with anthropic_client().messages.stream(**ask) as stream:
+        stream.until_done()
+    assert upstream.asked[0].json["messages"] == ASK["messages"]
+    assert events()[0]["toolInput"]["messages"] == ASK["messages"]
+
+
 def test_streams_that_are_left(
     anthropic_client: Any, upstream: LLMUpstream, session: Any, events: Any
 ) -> None:

@@ -107,6 +107,7 @@ def test_an_answer_without_usage(
     assert event["toolOutput"]["content"] == "hello"
     assert event["toolOutput"]["tokens"]["total"] == 0
     assert event["estimatedCost"] == 0.0
+    assert event["metadata"].get("usage_unknown", False) is (usage is None)
 
 
 def test_no_choices(openai_client: Any, upstream: LLMUpstream, session: Any, events: Any) -> None:

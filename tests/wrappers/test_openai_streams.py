@@ -102,6 +102,18 @@ def test_a_server_that_rejects_the_option_is_asked_without_it(
     assert [event["toolOutput"]["content"] for event in events()] == ["a", "a"]
 
 
+def test_an_iterator_of_messages_survives_the_second_attempt(
+    openai_client: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    rejected = Reply({"error": {"message": "unknown field"}}, 400)
+    upstream.reply("/chat/completions", rejected, chat_stream("a", usage=None))
+    messages = (message for message in ASK["messages"])
+    stream = openai_client().chat.completions.create(model="m", messages=messages, stream=True)
+    assert text(stream) == "a"
+    assert upstream.asked[1].json["messages"] == ASK["messages"]
+    assert events()[0]["toolInput"]["messages"] == ASK["messages"]
+
+
 def test_what_the_server_says_without_the_option_is_what_the_program_gets(
     openai_client: Any, upstream: LLMUpstream, session: Any, events: Any
 ) -> None:
@@ -186,6 +198,37 @@ def test_a_break_inside_a_with_block_may_be_followed_by_more(
             break
         assert text(stream) == "lo"
     assert events()[0]["toolOutput"]["content"] == "Hello"
+
+
+def test_going_on_after_a_break_shows_no_chunk_more(
+    openai_client: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    """W12."""
+    upstream.reply("/chat/completions", chat_stream("Hel", "lo"))
+    stream = openai_client().chat.completions.create(**STREAM)
+    for _ in stream:
+        break
+    assert text(stream) == "lo"
+    assert [event["toolOutput"]["content"] for event in events()] == ["Hel"]
+
+
+def test_a_stream_open_at_exit_is_recorded(
+    upstream: LLMUpstream, collector: Any, run_python: Any
+) -> None:
+    upstream.reply("/chat/completions", chat_stream("Hel", "lo"))
+    code = f"""
+import openai, sentrial
+client = sentrial.wrap_openai(openai.OpenAI(api_key="k", base_url="{upstream.url}/v1"))
+interaction = sentrial.begin("user", "agent")
+stream = client.chat.completions.create(model="gpt-4o", messages=[], stream=True)
+next(stream)
+"""
+    env = {"SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": "sentrial_test_x"}
+    done = run_python(code, env=env).ok()
+    assert done.stderr == ""
+    (event,) = collector.events()
+    assert event["toolOutput"]["content"] == "Hel"
+    assert event["metadata"]["partial"] is True
 
 
 def test_a_stream_that_breaks_off_is_recorded_with_its_error(

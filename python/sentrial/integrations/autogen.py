@@ -19,7 +19,7 @@ from sentrial.integrations.base import (
 from sentrial.wrappers import Usage, _innermost
 
 if TYPE_CHECKING:
-    from sentrial._core import SentrialClient
+    from sentrial._core import Interaction, SentrialClient
     from sentrial.async_client import AsyncSentrialClient
 
 __all__ = ["AUTOGEN_VERSION", "SentrialAutogenHandler"]
@@ -58,7 +58,7 @@ class SentrialAutogenHandler(Handler):
     def __init__(
         self,
         client: SentrialClient | AsyncSentrialClient,
-        session_id: str | None,
+        session_id: str | Interaction | None,
         verbose: bool = False,
     ) -> None:
         super().__init__(client, session_id, verbose)

@@ -18,6 +18,7 @@ from sentrial._core import SentrialClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sentrial._core import Interaction
     from sentrial.async_client import AsyncSentrialClient
     from sentrial.wrappers import Usage
 
@@ -157,7 +158,7 @@ class Handler:
 
     Attributes:
         client: The client, as it was given.
-        session_id: The session; None records nothing.
+        session_id: The session, by its id or as the interaction itself; None records nothing.
         verbose: Whether what happens is printed.
         total_prompt_tokens: Tokens that went in, as far as the framework reported them.
         total_completion_tokens: Tokens that came out.
@@ -173,7 +174,7 @@ class Handler:
     def __init__(
         self,
         client: SentrialClient | AsyncSentrialClient,
-        session_id: str | None,
+        session_id: str | Interaction | None,
         verbose: bool = False,
     ) -> None:
         self.client = client

@@ -20,7 +20,7 @@ from sentrial.integrations.crewai_crew import CrewHook
 from sentrial.wrappers import Usage
 
 if TYPE_CHECKING:
-    from sentrial._core import SentrialClient
+    from sentrial._core import Interaction, SentrialClient
     from sentrial.async_client import AsyncSentrialClient
     from sentrial.wrappers import _innermost
 
@@ -50,7 +50,7 @@ class SentrialCrewHandler(Handler):
     def __init__(
         self,
         client: SentrialClient | AsyncSentrialClient,
-        session_id: str | None,
+        session_id: str | Interaction | None,
         verbose: bool = False,
     ) -> None:
         super().__init__(client, session_id, verbose)

@@ -13,7 +13,7 @@ from sentrial.integrations.langchain_models import ModelCallbacks, since
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sentrial._core import SentrialClient
+    from sentrial._core import Interaction, SentrialClient
     from sentrial.async_client import AsyncSentrialClient
     from sentrial.integrations.langchain_runs import Place
 
@@ -44,7 +44,7 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
     def __init__(
         self,
         client: SentrialClient | AsyncSentrialClient,
-        session_id: str | None,
+        session_id: str | Interaction | None,
         track_llm_calls: bool = True,
         verbose: bool = False,
     ) -> None:

@@ -13,7 +13,7 @@ from sentrial.integrations.langchain import SentrialCallbackHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sentrial._core import SentrialClient
+    from sentrial._core import Interaction, SentrialClient
     from sentrial.async_client import AsyncSentrialClient
 
 __all__ = ["AsyncSentrialCallbackHandler"]
@@ -38,7 +38,7 @@ class AsyncSentrialCallbackHandler(AsyncCallbackHandler or object):  # type: ign
     def __init__(
         self,
         client: SentrialClient | AsyncSentrialClient,
-        session_id: str | None,
+        session_id: str | Interaction | None,
         track_llm_calls: bool = True,
         verbose: bool = False,
     ) -> None:

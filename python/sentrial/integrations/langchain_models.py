@@ -20,7 +20,7 @@ from sentrial.wrappers import _innermost
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sentrial._core import SentrialClient
+    from sentrial._core import Interaction, SentrialClient
     from sentrial.async_client import AsyncSentrialClient
 
 __all__ = ["ModelCallbacks", "since"]
@@ -59,7 +59,7 @@ class ModelCallbacks(Handler):
     def __init__(
         self,
         client: SentrialClient | AsyncSentrialClient,
-        session_id: str | None,
+        session_id: str | Interaction | None,
         track_llm_calls: bool,
         verbose: bool,
     ) -> None:

@@ -249,6 +249,11 @@ def _made(options: dict[str, str | None]) -> Any:
         from opentelemetry.sdk.trace import TracerProvider
 
         given["tracer_provider"] = TracerProvider(shutdown_on_exit=False)
+    elif not hasattr(Langfuse, "trace"):
+        raise RuntimeError(
+            "a client of Langfuse 3.0 or 3.1 takes over the global tracer provider; "
+            "update Langfuse, or pass a client of yours as langfuse_client"
+        )
     client = Langfuse(**given)
     _take_exit_hook(client)
     return client

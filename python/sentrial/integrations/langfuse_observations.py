@@ -139,5 +139,5 @@ def _start(owner: Any, kind: str, **fields: Any) -> Any:
     start = getattr(owner, "start_observation", None)
     if start is not None:
         return start(as_type=kind, **fields)
-    # Before version 3.3 there are two kinds, each with a method of its own.
+    # Before version 3.3.1 there are two kinds, each with a method of its own.
     return (owner.start_generation if kind == "generation" else owner.start_span)(**fields)

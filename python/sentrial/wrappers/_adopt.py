@@ -6,6 +6,7 @@ what the package does inside itself is not touched. Only public protocol methods
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def _subclass(cls: Any, members: Callable[[Any], dict[str, Any]]) -> type:
     return made
 
 
-def _collected(stream: Any) -> None:
-    tracker = vars(stream).get(_TRACKER)
+def _collected(stream: Any, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+    # At the very end of the process modules are gone; what was open has been recorded before.
+    tracker = None if ending() else vars(stream).get(_TRACKER)
     if tracker is not None:
         tracker.left()
 

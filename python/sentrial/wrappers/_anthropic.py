@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers._calls import Method, wrapped, wrapped_helper
 from sentrial.wrappers._openai_chat import identity
 from sentrial.wrappers._record import Answer, Options, Request
 from sentrial.wrappers._targets import Target, resource
 from sentrial.wrappers._usage import of_anthropic
-from sentrial.wrappers._values import Passing, arguments_of, read, scalars
+from sentrial.wrappers._values import arguments_of, kept, read, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +43,7 @@ class Messages(Method):
     """`messages.create`, `parse` and `stream`, and the same of `beta.messages`."""
 
     def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:  # noqa: ARG002
-        messages = kwargs.get("messages")
-        if hasattr(type(messages), "__next__"):
-            messages = kwargs["messages"] = Passing(cast("Iterator[Any]", messages))
-        elif type(messages) is list:
-            # The program may append to its list before a stream has ended.
-            messages = list(messages)
+        messages = kept(kwargs, "messages")
         system = kwargs.get("system")
         if isinstance(system, (str, list)) and system and isinstance(messages, (list, tuple)):
             messages = [{"role": "system", "content": system}, *messages]

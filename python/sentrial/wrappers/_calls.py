@@ -13,6 +13,7 @@ from sentrial.wrappers._raw import tracked as track_raw
 from sentrial.wrappers._record import Call, Options, Request, off_the_loop, warn
 from sentrial.wrappers._streams import is_stream_class, tracked_stream
 from sentrial.wrappers._tracker import Tracker
+from sentrial.wrappers._values import Passing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -119,17 +120,15 @@ def wrapped_helper(
     """
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        request = None if inner else _read(method, args, kwargs, owner if bound else _SELF)
         manager = original(*args, **kwargs)
 
         def begin() -> tuple[Call, Accumulator] | None:
-            if inner:
+            session = _core.current_session(_get_client)
+            if request is None or (session is None and not options.without_session):
                 return None
             try:
-                session = _core.current_session(_get_client)
-                if session is None and not options.without_session:
-                    return None
-                instance, rest = _split(args, owner if bound else _SELF)
-                running = _begun(session, method.request(instance, rest, kwargs))
+                running = _begun(session, request)
                 if running is None:
                     return None
                 return running, method.accumulator(options, injected=False)
@@ -151,6 +150,18 @@ def _split(args: tuple[Any, ...], owner: object) -> tuple[Any, tuple[Any, ...]]:
     if owner is _SELF:
         return (args[0] if args else None), args[1:]
     return owner, args
+
+
+def _read(
+    method: Method, args: tuple[Any, ...], kwargs: dict[str, Any], owner: object
+) -> Request | None:
+    """Read what a helper is asked for, before it takes an iterator away; None if that fails."""
+    try:
+        instance, rest = _split(args, owner)
+        return method.request(instance, rest, kwargs)
+    except Exception as problem:  # noqa: BLE001
+        warn(problem)
+        return None
 
 
 def _begun(session: CurrentSession | None, request: Request) -> Call | None:
@@ -221,9 +232,15 @@ class Running:
     def _again(self, error: BaseException) -> bool:
         return self.injected is not None and self.method.refused(self.owner, error)
 
+    def _take_back(self) -> None:
+        self.injected = None
+        # What the client has taken from an iterator is gone from it.
+        given = self.kwargs.items()
+        self.kwargs = {k: v.passed if isinstance(v, Passing) else v for k, v in given}
+
     def _run_without(self) -> Any:
         """Call as the program did: what comes of it is what would have come without us."""
-        self.injected = None
+        self._take_back()
         try:
             result = self.original(*self.args, **self.kwargs)
         except BaseException as error:
@@ -239,7 +256,7 @@ class Running:
             except Exception as error:
                 if not self._again(error):
                     raise
-                self.injected = None
+                self._take_back()
                 result = await self.original(*self.args, **self.kwargs)
                 self.method.accepted_without(self.owner)
         except BaseException as error:

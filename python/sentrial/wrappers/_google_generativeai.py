@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers import _google_answers as google
@@ -107,8 +108,9 @@ def _async_members(base: Any) -> dict[str, Any]:
     return {"__aiter__": iterate, "__del__": _collected}
 
 
-def _collected(response: Any) -> None:
-    response._sentrial_tracker.left()  # noqa: SLF001  ours
+def _collected(response: Any, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+    if not ending():
+        response._sentrial_tracker.left()  # noqa: SLF001  ours
 
 
 _CONTENT = Content()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sentrial.wrappers import _openai_chat as chat
 from sentrial.wrappers import _openai_responses as responses
@@ -12,7 +12,7 @@ from sentrial.wrappers._calls import Method, wrapped, wrapped_helper
 from sentrial.wrappers._record import Answer, Options, Request
 from sentrial.wrappers._targets import Deferred, Target, resource
 from sentrial.wrappers._usage import of_openai
-from sentrial.wrappers._values import Passing, read, scalars
+from sentrial.wrappers._values import kept, read, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +63,10 @@ def _base_url(owner: Any) -> str:
 
 
 def _provider(owner: Any) -> str:
-    client = read(owner, "_client")
-    host = read(read(client, "base_url"), "host")
+    try:
+        host = owner._client.base_url.host  # noqa: SLF001  how every resource knows its client
+    except AttributeError:
+        return "openai"
     return _HOSTS.get(host, "openai") if isinstance(host, str) else "openai"
 
 
@@ -95,6 +97,8 @@ class _Base(Method):
             given = {}
         if not isinstance(given, dict) or "include_usage" in given:
             return None
+        if "stream_options" in (kwargs.get("extra_body") or ()):
+            return None
         if _base_url(owner) in _without_usage:
             return None
         return {**kwargs, "stream_options": {**given, "include_usage": True}}
@@ -109,24 +113,13 @@ class _Base(Method):
 _ABSENT = object()
 
 
-def _one_shot(kwargs: dict[str, Any], name: str) -> Any:
-    """A parameter; an iterator is exchanged for one that keeps what the client takes from it."""
-    value = kwargs.get(name)
-    if hasattr(type(value), "__next__"):
-        value = kwargs[name] = Passing(cast("Iterator[Any]", value))
-    elif type(value) is list:
-        # The program may append to its list before a stream has ended.
-        return list(value)
-    return value
-
-
 class Chat(_Base):
     """`chat.completions.create`, `parse` and `stream`."""
 
     asks_for_usage = True
 
     def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _one_shot(kwargs, "messages") if "messages" in kwargs else next(iter(args), None)
+        return kept(kwargs, "messages") if "messages" in kwargs else next(iter(args), None)
 
     def answer(self, response: Any, options: Options) -> Answer:
         return chat.answer(response, options)
@@ -139,7 +132,7 @@ class Responses(_Base):
     """`responses.create`, `parse` and `stream`."""
 
     def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
-        given = _one_shot(kwargs, "input")
+        given = kept(kwargs, "input")
         messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
         instructions = kwargs.get("instructions")
         if isinstance(instructions, str) and isinstance(messages, (list, tuple)):
@@ -173,7 +166,7 @@ class Embeddings(_Base):
     """`embeddings.create`; the vectors are counted, not recorded."""
 
     def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG002
-        return _one_shot(kwargs, "input")
+        return kept(kwargs, "input")
 
     def answer(self, response: Any, options: Options) -> Answer:  # noqa: ARG002
         data = read(response, "data")

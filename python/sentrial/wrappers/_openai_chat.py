@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers._record import Answer
 from sentrial.wrappers._usage import of_openai
-from sentrial.wrappers._values import arguments_of, read
+from sentrial.wrappers._values import arguments_of, fields_of, read
 
 if TYPE_CHECKING:
     from sentrial.wrappers._record import Options
@@ -19,16 +19,13 @@ _THINKING = ("reasoning_content", "reasoning")
 
 def identity(response: Any) -> dict[str, Any]:
     """Which answer it is, for the metadata."""
-    metadata: dict[str, Any] = {}
-    for name, attribute in (
-        ("response_id", "id"),
-        ("response_model", "model"),
-        ("request_id", "_request_id"),
-    ):
-        value = read(response, attribute)
-        if isinstance(value, str):
-            metadata[name] = value
-    return metadata
+    fields = fields_of(response)
+    found = {
+        "response_id": fields.get("id"),
+        "response_model": fields.get("model"),
+        "request_id": read(response, "_request_id"),
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def answer(response: Any, options: Options) -> Answer:
@@ -64,29 +61,30 @@ def answer_of_text(response: Any) -> Answer:
 
 
 def _choice(choice: Any, options: Options) -> tuple[Any, dict[str, Any], Any]:
-    message = read(choice, "message")
+    about = fields_of(choice)
+    message = fields_of(about.get("message"))
     fields: dict[str, Any] = {}
-    calls = read(message, "tool_calls")
+    calls = message.get("tool_calls")
     if isinstance(calls, (list, tuple)) and calls:
         fields["tool_calls"] = [_tool_call(call) for call in calls]
-    legacy = read(message, "function_call")
+    legacy = message.get("function_call")
     if legacy is not None and read(legacy, "name") is not None:
         fields.setdefault("tool_calls", []).append(_function(None, legacy))
-    refusal = read(message, "refusal")
+    refusal = message.get("refusal")
     if isinstance(refusal, str):
         fields["refusal"] = refusal
     if options.thinking:
-        thinking = next((t for n in _THINKING if isinstance(t := read(message, n), str)), None)
+        thinking = next((t for n in _THINKING if isinstance(t := message.get(n), str)), None)
         if thinking:
             fields["thinking"] = thinking
-    parsed = read(message, "parsed")
+    parsed = message.get("parsed")
     if parsed is not None:
         fields["parsed"] = parsed
-    audio = read(message, "audio")
+    audio = message.get("audio")
     if audio is not None and read(audio, "transcript") is not None:
         fields["audio"] = {"id": read(audio, "id"), "transcript": read(audio, "transcript")}
-    content = read(message, "content")
-    return ("" if content is None else content), fields, read(choice, "finish_reason")
+    content = message.get("content")
+    return ("" if content is None else content), fields, about.get("finish_reason")
 
 
 def _tool_call(call: Any) -> dict[str, Any]:

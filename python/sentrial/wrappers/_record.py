@@ -161,6 +161,9 @@ class Call:
             metadata["time_to_first_token_ms"] = _milliseconds(self._started, self._first)
         if partial or error is not None:
             metadata["partial"] = True
+        with_usage = self._carries_usage(answer.usage)
+        if answer.usage is None and with_usage:
+            metadata["usage_unknown"] = True
         self._session.track_llm_call(
             request.model,
             written(request.messages),
@@ -171,7 +174,7 @@ class Call:
             error=error,  # type: ignore[arg-type]  # an exception, a dict or a text
             metadata=metadata,
             output_fields=answer.fields,
-            with_usage=self._carries_usage(answer.usage),
+            with_usage=with_usage,
         )
         self._finish(answer.content, error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sentrial.wrappers._record import off_the_loop, warn
@@ -10,6 +12,17 @@ if TYPE_CHECKING:
     from sentrial.wrappers._record import Answer, Call
 
 __all__ = ["Accumulator", "Tracker"]
+
+
+#: Streams that have not been recorded yet.
+_open: weakref.WeakSet[Tracker] = weakref.WeakSet()
+
+
+# Registered after the hook that delivers what is queued, and so called before it.
+@atexit.register
+def _record_what_is_open() -> None:
+    for tracker in list(_open):
+        tracker.left()
 
 
 class Accumulator(Protocol):
@@ -28,12 +41,21 @@ class Accumulator(Protocol):
 class Tracker:
     """Sees what passes through one stream, and records the call once."""
 
-    __slots__ = ("_accumulator", "_call", "_done", "_waiting", "advancing", "guarded")
+    __slots__ = (
+        "__weakref__",
+        "_accumulator",
+        "_call",
+        "_done",
+        "_waiting",
+        "advancing",
+        "guarded",
+    )
 
     def __init__(self, call: Call, accumulator: Accumulator) -> None:
         self._call = call
         self._accumulator = accumulator
         self._done = False
+        _open.add(self)
         self._waiting = True
         #: The stream is at work: when it closes itself now, that is not the program's doing.
         self.advancing = False
@@ -46,8 +68,6 @@ class Tracker:
 
     def hides(self, piece: Any) -> bool:
         """Look at a piece; True if the program must not see it."""
-        if self._done:
-            return False
         try:
             hidden = self._accumulator.add(piece)
         except Exception as problem:  # noqa: BLE001  a piece of an unknown shape must reach the program
@@ -63,6 +83,7 @@ class Tracker:
         if self._done:
             return
         self._done = True
+        _open.discard(self)
         try:
             answer = self._accumulator.answer()
         except Exception as problem:  # noqa: BLE001

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sentrial.wrappers._values import read
+from sentrial.wrappers._values import fields_of, read
 
 __all__ = ["Usage", "of_anthropic", "of_google", "of_openai"]
 
@@ -53,7 +53,7 @@ class Usage(NamedTuple):
         return self.output_tokens + self.reasoning_tokens + self.output_audio_tokens
 
 
-def of_openai(usage: object) -> Usage | None:
+def of_openai(usage: Any) -> Usage | None:
     """Normalise the usage of OpenAI's APIs, or of a server compatible with them.
 
     Cached, written and audio tokens are parts of the prompt; reasoning and audio are parts of the
@@ -67,11 +67,12 @@ def of_openai(usage: object) -> Usage | None:
     """
     if usage is None:
         return None
+    usage = fields_of(usage)
     prompt = _count(usage, "prompt_tokens", "input_tokens")
     completion = _count(usage, "completion_tokens", "output_tokens")
     total = _count(usage, "total_tokens")
-    into = _either(usage, "prompt_tokens_details", "input_tokens_details")
-    out_of = _either(usage, "completion_tokens_details", "output_tokens_details")
+    into = fields_of(_either(usage, "prompt_tokens_details", "input_tokens_details"))
+    out_of = fields_of(_either(usage, "completion_tokens_details", "output_tokens_details"))
     # Servers before the details existed: DeepSeek and Moonshot.
     cached = _count(into, "cached_tokens") or _count(
         usage, "prompt_cache_hit_tokens", "cached_tokens"
@@ -87,7 +88,7 @@ def of_openai(usage: object) -> Usage | None:
     return Usage(rest_in, cached, written, rest_out, reasoning, audio_in, audio_out, total)
 
 
-def of_anthropic(usage: object) -> Usage | None:
+def of_anthropic(usage: Any) -> Usage | None:
     """Normalise the usage of Anthropic's API, whose cache counts come on top of the input.
 
     Args:
@@ -98,7 +99,8 @@ def of_anthropic(usage: object) -> Usage | None:
     """
     if usage is None:
         return None
-    details = read(usage, "output_tokens_details")
+    usage = fields_of(usage)
+    details = fields_of(usage.get("output_tokens_details"))
     output, thinking = _split(_count(usage, "output_tokens"), _count(details, "thinking_tokens"))
     return Usage(
         input_tokens=_count(usage, "input_tokens"),
@@ -109,7 +111,7 @@ def of_anthropic(usage: object) -> Usage | None:
     )
 
 
-def of_google(usage: object) -> Usage | None:
+def of_google(usage: Any) -> Usage | None:
     """Normalise the usage of Gemini, for both of Google's packages.
 
     Cached tokens are part of the prompt; thoughts and what tools gave back come beside prompt and
@@ -123,6 +125,7 @@ def of_google(usage: object) -> Usage | None:
     """
     if usage is None:
         return None
+    usage = fields_of(usage)
     prompt = _count(usage, "prompt_token_count")
     candidates = _count(usage, "candidates_token_count", "response_token_count")
     total = _count(usage, "total_token_count")
@@ -133,11 +136,11 @@ def of_google(usage: object) -> Usage | None:
     if not thoughts and total:
         thoughts = max(0, total - prompt - candidates - from_tools)
     cached = _count(usage, "cached_content_token_count")
-    audio = _audio(read(usage, "prompt_tokens_details"))
+    audio = _audio(usage.get("prompt_tokens_details"))
     # Audio that came from the cache is counted as cached.
-    audio = max(0, audio - _audio(read(usage, "cache_tokens_details")))
+    audio = max(0, audio - _audio(usage.get("cache_tokens_details")))
     rest_in, cached, audio_in = _split(prompt, cached, audio)
-    rest_out, audio_out = _split(candidates, _audio(read(usage, "candidates_tokens_details")))
+    rest_out, audio_out = _split(candidates, _audio(usage.get("candidates_tokens_details")))
     return Usage(
         input_tokens=rest_in + from_tools,
         cache_read_tokens=cached,
@@ -149,18 +152,16 @@ def of_google(usage: object) -> Usage | None:
     )
 
 
-def _either(value: object, name: str, other: str) -> Any:
+def _either(fields: Any, name: str, other: str) -> Any:
     """A member under one of the two names it has in different APIs."""
-    found = read(value, name)
-    return read(value, other) if found is None else found
+    found = fields.get(name)
+    return fields.get(other) if found is None else found
 
 
-def _count(value: object, name: str, other: str | None = None) -> int:
-    if value is None:
-        return 0
-    count = read(value, name)
+def _count(fields: Any, name: str, other: str | None = None) -> int:
+    count = fields.get(name)
     if count is None and other is not None:
-        count = read(value, other)
+        count = fields.get(other)
     return count if type(count) is int and count > 0 else 0
 
 
@@ -179,7 +180,7 @@ def _audio(details: object) -> int:
     """Tokens of the modality AUDIO in a list of counts per modality."""
     if not isinstance(details, (list, tuple)):
         return 0
-    return sum(_count(item, "token_count") for item in details if _is_audio(item))
+    return sum(_count(fields_of(item), "token_count") for item in details if _is_audio(item))
 
 
 def _is_audio(item: object) -> bool:

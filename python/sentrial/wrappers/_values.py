@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Passing", "arguments_of", "read", "scalars", "written"]
+__all__ = ["Passing", "arguments_of", "fields_of", "kept", "read", "scalars", "written"]
 
 _DEPTH = 12
 _SHORT = 256
@@ -42,6 +42,40 @@ def read(value: object, name: str, default: Any = None) -> Any:
     return _looked_up(value, name, default)
 
 
+_NO_FIELDS: dict[str, Any] = {}
+
+
+class _Attributes:
+    """The attributes of an object that keeps them elsewhere, asked for like the items of a dict."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return read(self._value, name, default)
+
+
+def fields_of(value: Any) -> Any:
+    """Return something whose `get(name)` gives members of a dict or attributes of an object.
+
+    For several fields of one model of pydantic's this is several times faster than `read`; it does
+    not see their properties. None has no fields.
+    """
+    if type(value) is dict:
+        return value
+    if value is None:
+        return _NO_FIELDS
+    try:
+        extra = getattr(value, "__pydantic_extra__", _NO_FIELDS)
+    except Exception:  # noqa: BLE001  an object whose every attribute raises
+        extra = _NO_FIELDS
+    if extra is None:
+        return value.__dict__
+    if type(extra) is dict and extra is not _NO_FIELDS:
+        return {**value.__dict__, **extra} if extra else value.__dict__
+    return _Attributes(value)
+
+
 def _looked_up(value: object, name: str, default: Any) -> Any:
     try:
         return getattr(value, name)
@@ -74,6 +108,20 @@ def arguments_of(text: object) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def kept(kwargs: dict[str, Any], name: str) -> Any:
+    """Return a parameter that can be written down when the call is over.
+
+    A one-shot iterator is exchanged, in `kwargs` too, for one that keeps what passes. A list is
+    copied: the program may append to it before a stream has ended.
+    """
+    value = kwargs.get(name)
+    if type(value) is list:
+        return list(value)
+    if hasattr(type(value), "__next__") and not isinstance(value, Passing):
+        value = kwargs[name] = Passing(cast("Iterator[Any]", value))
+    return value
 
 
 class Passing:
@@ -118,18 +166,26 @@ def _written(value: Any, depth: int) -> Any:
 
 
 def _written_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
-    media = next((value[name] for name in _KINDS if isinstance(value.get(name), str)), None)
     changed = {}
     for key, item in list(value.items()):
-        if key in _DATA and isinstance(item, str) and len(item) > _SHORT and _is_base64(item):
-            new: Any = _of_base64(item, media)
-        elif key in _DATA and isinstance(item, (bytes, bytearray)):
-            new = _of_bytes(bytes(item), media)
+        kind = type(item)
+        if kind is int or item is None or (kind is str and len(item) <= _SHORT):
+            continue
+        if key in _DATA and isinstance(item, (str, bytes, bytearray)):
+            new = _of_data(value, item)
         else:
             new = _written(item, depth - 1)
         if new is not item:
             changed[key] = new
     return {**value, **changed} if changed else value
+
+
+def _of_data(around: dict[Any, Any], data: str | bytes | bytearray) -> Any:
+    """What stands where media are: base64 text or bytes, whose type stands beside it."""
+    media = next((around[name] for name in _KINDS if isinstance(around.get(name), str)), None)
+    if not isinstance(data, str):
+        return _of_bytes(bytes(data), media)
+    return _of_base64(data, media) if _is_base64(data) else _written(data, 1)
 
 
 def _written_object(value: Any, depth: int) -> Any:

@@ -98,7 +98,7 @@ fn is_iban(compact: &[u8]) -> bool {
         return false;
     };
     let rest = tail.iter().chain(head).fold(0_u32, |rest, byte| {
-        let value = u32::from(char::from(*byte).to_digit(36).unwrap_or(0));
+        let value = char::from(*byte).to_digit(36).unwrap_or(0);
         let shift = if value > 9 { 100 } else { 10 };
         (rest * shift + value) % 97
     });

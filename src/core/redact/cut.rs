@@ -118,8 +118,7 @@ fn unit(raw: &[u8], at: usize) -> usize {
             let pair = raw.get(at + 6..at + 8) == Some(b"\\u");
             if high && pair { 12 } else { 6 }
         }
-        Some(b'\\') => 2,
-        Some(0xC0..=0xDF) => 2,
+        Some(b'\\' | 0xC0..=0xDF) => 2,
         Some(0xE0..=0xEF) => 3,
         Some(0xF0..) => 4,
         _ => 1,

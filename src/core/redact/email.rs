@@ -110,11 +110,12 @@ fn domain_end(text: &[u8], start: usize) -> Option<usize> {
             }
             letters = (end > start).then_some(0);
             label_end = end + 1;
-        } else if let Some(count) = letters {
-            if label_end == end && c.is_alphabetic() {
-                letters = Some(count + 1);
-                label_end = end + width;
-            }
+        } else if let Some(count) = letters
+            && label_end == end
+            && c.is_alphabetic()
+        {
+            letters = Some(count + 1);
+            label_end = end + width;
         }
         end += width;
     }

@@ -35,7 +35,7 @@ pub(super) fn fold(text: &[u8]) -> Option<Folded> {
     if !valid
         .clone()
         .flat_map(|chunk| chunk.valid().chars())
-        .any(|c| ascii(c).is_some())
+        .any(|c| fold_char(c) != Fold::Kept)
     {
         return None;
     }
@@ -48,10 +48,10 @@ pub(super) fn fold(text: &[u8]) -> Option<Folded> {
     for chunk in valid {
         for c in chunk.valid().chars() {
             let end = at + c.len_utf8();
-            match ascii(c) {
-                Some(Some(byte)) => folded.push(&[byte], at, end),
-                Some(None) => {}
-                None => folded.push(c.encode_utf8(&mut [0; 4]).as_bytes(), at, end),
+            match fold_char(c) {
+                Fold::Ascii(byte) => folded.push(&[byte], at, end),
+                Fold::Gone => {}
+                Fold::Kept => folded.push(c.encode_utf8(&mut [0; 4]).as_bytes(), at, end),
             }
             at = end;
         }
@@ -73,22 +73,35 @@ impl Folded {
     }
 }
 
-/// The ASCII byte for a character, `Some(None)` if it has no width, `None` if it stays.
-fn ascii(c: char) -> Option<Option<u8>> {
+/// What becomes of a character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    Kept,
+    Gone,
+    Ascii(u8),
+}
+
+fn fold_char(c: char) -> Fold {
     if c.is_ascii() {
-        return None;
+        return Fold::Kept;
     }
     let code = u32::from(c);
     match c {
-        '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{AD}' => return Some(None),
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' => return Some(Some(b'-')),
-        '\u{FF01}'..='\u{FF5E}' => return Some(u8::try_from(code - 0xFEE0).ok()),
-        _ if c.is_whitespace() => return Some(Some(b' ')),
+        '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{AD}' => return Fold::Gone,
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' => return Fold::Ascii(b'-'),
+        '\u{FF01}'..='\u{FF5E}' => {
+            return u8::try_from(code - 0xFEE0).map_or(Fold::Kept, Fold::Ascii);
+        }
+        _ if c.is_whitespace() => return Fold::Ascii(b' '),
         _ => {}
     }
-    let at = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?;
-    let digit = code - ZEROS.get(at)?;
-    (digit < 10).then(|| u8::try_from(digit).ok().map(|digit| b'0' + digit))
+    let zero = ZEROS
+        .partition_point(|zero| *zero <= code)
+        .checked_sub(1)
+        .and_then(|at| ZEROS.get(at));
+    let digit = zero.map(|zero| code - zero).filter(|digit| *digit < 10);
+    let digit = digit.and_then(|digit| u8::try_from(digit).ok());
+    digit.map_or(Fold::Kept, |digit| Fold::Ascii(b'0' + digit))
 }
 
 #[cfg(test)]
@@ -123,8 +136,11 @@ mod tests {
             .collect();
         assert_eq!(ZEROS.to_vec(), zeros, "{zeros:#x?}");
         for (at, code) in all.iter().enumerate() {
-            let digit = char::from_u32(*code).and_then(ascii).flatten();
-            assert_eq!(digit, Some(b'0' + u8::try_from(at % 10).unwrap()));
+            let digit = char::from_u32(*code).map(fold_char);
+            assert_eq!(
+                digit,
+                Some(Fold::Ascii(b'0' + u8::try_from(at % 10).unwrap()))
+            );
         }
     }
 }

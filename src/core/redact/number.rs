@@ -39,13 +39,13 @@ fn is_space(byte: u8) -> bool {
 
 /// Finds numbers of all kinds that are switched on.
 /// `digits` is how many there are in the text.
-pub(super) fn find(text: &[u8], digits: usize, on: &Builtins, hits: &mut Hits) {
-    let on = &Builtins {
+pub(super) fn find(text: &[u8], digits: usize, on: Builtins, hits: &mut Hits) {
+    let on = Builtins {
         credit_cards: on.credit_cards && digits >= 13,
         ssns: on.ssns && digits >= 9,
         international_phones: on.international_phones && digits >= 8,
         phones: on.phones && digits >= 10,
-        ..*on
+        ..on
     };
     let mut at = 0;
     while let Some(skip) = text
@@ -70,7 +70,7 @@ fn run(text: &[u8], start: usize) -> usize {
         .unwrap_or(rest.len())
 }
 
-fn number(text: &[u8], start: usize, length: usize, on: &Builtins) -> Option<(usize, usize, Rule)> {
+fn number(text: &[u8], start: usize, length: usize, on: Builtins) -> Option<(usize, usize, Rule)> {
     if length > 19 {
         return None;
     }
@@ -171,10 +171,7 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
 }
 
 fn is_card(digits: &[u8], groups: &[usize]) -> bool {
-    let printed = matches!(
-        groups,
-        [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 5] | [4, 6, 4]
-    );
+    let printed = matches!(groups, [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 4 | 5]);
     luhn(digits) && (printed || is_issued(digits))
 }
 
@@ -412,7 +409,7 @@ fn ipv4(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// What a JSON number that is nothing but digits is, if it is one of them.
-pub(super) fn whole(digits: &[u8], on: &Builtins) -> Option<Rule> {
+pub(super) fn whole(digits: &[u8], on: Builtins) -> Option<Rule> {
     if !(10..=19).contains(&digits.len()) {
         return None;
     }
@@ -421,8 +418,7 @@ pub(super) fn whole(digits: &[u8], on: &Builtins) -> Option<Rule> {
         return Some(Rule::CreditCard);
     }
     let national = match values.as_slice() {
-        [1, rest @ ..] if rest.len() == 10 => rest,
-        rest if rest.len() == 10 => rest,
+        [1, rest @ ..] | rest if rest.len() == 10 => rest,
         _ => return None,
     };
     // Area and exchange codes begin with 2 to 9.

@@ -1,5 +1,7 @@
 //! From the syntax of Python's `re` to that of the engines here, where the two differ.
 
+use std::fmt::Write as _;
+
 /// Rewrites a pattern.
 ///
 /// # Errors
@@ -19,7 +21,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
             '}' => reader.out.push_str("\\}"),
             // Python's also matches before a line break at the end.
             '$' => reader.out.push_str("(?:$|(?=\\n\\z))"),
-            '(' => reader.group()?,
+            '(' => reader.group(),
             '#' if reader.verbose => reader.comment(),
             _ => reader.out.push(c),
         }
@@ -63,7 +65,7 @@ impl Reader {
     }
 
     fn code(&mut self, code: u32) {
-        self.out.push_str(&format!("\\x{{{code:x}}}"));
+        let _ = write!(self.out, "\\x{{{code:x}}}");
     }
 
     fn hex(&mut self, digits: usize) -> Result<(), String> {
@@ -177,21 +179,20 @@ impl Reader {
         let low = if low.is_empty() { "0" } else { low };
         let comma = if inside.contains(',') { "," } else { "" };
         let high = if inside.contains(',') { high } else { "" };
-        self.out.push_str(&format!("{{{low}{comma}{high}}}"));
+        let _ = write!(self.out, "{{{low}{comma}{high}}}");
     }
 
     /// Behind `(`.
-    fn group(&mut self) -> Result<(), String> {
+    fn group(&mut self) {
         if self.peek(0) != Some('?') {
             self.out.push('(');
-            return Ok(());
+            return;
         }
         match self.peek(1) {
             Some('#') => while self.next().is_some_and(|c| c != ')') {},
             Some(c) if c == '-' || c.is_ascii_lowercase() || c == 'L' => self.flags(),
             _ => self.out.push('('),
         }
-        Ok(())
     }
 
     /// `(?i)`, `(?i:` and so on. Unicode is always on; matching in ASCII only would match less.

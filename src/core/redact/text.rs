@@ -15,6 +15,7 @@ pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
 
 /// What is in a text at all, so that most rules need not look.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of facts")]
 pub(super) struct Traits {
     pub(super) at: bool,
     pub(super) percent: bool,
@@ -99,7 +100,7 @@ pub(super) fn find(text: &[u8], traits: Traits, rules: &Rules, cover: Cover, hit
 }
 
 fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
-    let on = &pii.builtins;
+    let on = pii.builtins;
     if on.emails && (traits.at || traits.percent) {
         email::find(text, traits.percent, hits);
     }

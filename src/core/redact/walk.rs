@@ -1,6 +1,8 @@
 //! One pass over JSON bytes: strings, keys and numbers are looked at, what needs no change is copied
 //! as it is.
 
+use std::fmt::Write as _;
+
 use super::Redactor;
 use super::deny::DenyList;
 use super::escape::{escape, unescape};
@@ -112,10 +114,7 @@ impl<'a> Walk<'a> {
             });
             expect = Expect::Comma;
         }
-        loop {
-            let Some(byte) = self.next_byte() else {
-                break;
-            };
+        while let Some(byte) = self.next_byte() {
             expect = match (expect, byte) {
                 (Expect::Key | Expect::FirstKey, b'"') => self.key()?,
                 (Expect::FirstKey, b'}') | (Expect::FirstValue, b']') => self.close(),
@@ -193,7 +192,7 @@ impl<'a> Walk<'a> {
             && self.frames.len() == depth
         {
             self.muted = None;
-            self.put_value(start, self.at, Rule::Field);
+            self.put_value(start, self.at, &Rule::Field);
         }
         self.after_value()
     }
@@ -242,7 +241,7 @@ impl<'a> Walk<'a> {
         }
         if self.muted.is_none() {
             self.denied = self.redactor.deny.has(name);
-            self.redact_key(start, end, name, traits)?;
+            self.redact_key(start, end, name, traits);
         }
         if self.next_byte() != Some(b':') {
             return Err(Malformed);
@@ -252,19 +251,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Keys are content like values; only the names of the fields themselves hold no personal data.
-    fn redact_key(
-        &mut self,
-        start: usize,
-        end: usize,
-        name: &[u8],
-        traits: Traits,
-    ) -> Result<(), Malformed> {
+    fn redact_key(&mut self, start: usize, end: usize, name: &[u8], traits: Traits) {
         let cover = Cover {
             pii: self.cover.pii && !self.is_top(),
             ..self.cover
         };
-        let Some(mut key) = self.redacted(name, traits, cover, false)? else {
-            return Ok(());
+        let Some(mut key) = self.redacted(name, traits, cover, false) else {
+            return;
         };
         if let Some(frame) = self.frames.last_mut() {
             let same = frame.redacted.iter().filter(|known| **known == key).count();
@@ -274,7 +267,6 @@ impl<'a> Walk<'a> {
             }
         }
         self.put(start, end, &key);
-        Ok(())
     }
 
     fn string(&mut self) -> Result<(), Malformed> {
@@ -289,11 +281,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if denied && !raw.is_empty() && raw != WITHHELD {
-            self.put_value(opening, self.at, Rule::Field);
+            self.put_value(opening, self.at, &Rule::Field);
             return Ok(());
         }
         let text = decoded.as_deref().unwrap_or(raw);
-        if let Some(text) = self.redacted(text, traits, self.cover, true)? {
+        if let Some(text) = self.redacted(text, traits, self.cover, true) {
             self.put(start, end, &text);
         }
         Ok(())
@@ -306,7 +298,7 @@ impl<'a> Walk<'a> {
         traits: Traits,
         cover: Cover,
         nested: bool,
-    ) -> Result<Option<Vec<u8>>, Malformed> {
+    ) -> Option<Vec<u8>> {
         let redactor = self.redactor;
         let pii = redactor.rules.pii.as_ref();
         let mut result = None;
@@ -318,7 +310,7 @@ impl<'a> Walk<'a> {
             result = text::built_in(text, traits, &redactor.rules, cover, count);
         }
         let Some(pii) = pii.filter(|pii| cover.pii && !pii.custom.is_empty()) else {
-            return Ok(result);
+            return result;
         };
         let current = result.as_deref().unwrap_or(text);
         let mut found = Vec::new();
@@ -328,11 +320,11 @@ impl<'a> Walk<'a> {
                 for rule in &found {
                     self.note(rule);
                 }
-                Ok(custom.or(result))
+                custom.or(result)
             }
             Err(_) => {
                 self.note(&Rule::Withheld);
-                Ok(Some(WITHHELD.to_vec()))
+                Some(WITHHELD.to_vec())
             }
         }
     }
@@ -372,7 +364,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if denied {
-            self.put_value(start, self.at, Rule::Field);
+            self.put_value(start, self.at, &Rule::Field);
             return Ok(());
         }
         let digits = rest.get(..length).unwrap_or_default();
@@ -388,7 +380,7 @@ impl<'a> Walk<'a> {
             let pattern = pii.custom.iter().find(|p| p.matches_all(text))?;
             Some(Rule::Custom(pattern.label().to_owned()))
         };
-        if let Some(rule) = number::whole(digits, &pii.builtins).or_else(custom) {
+        if let Some(rule) = number::whole(digits, pii.builtins).or_else(custom) {
             let mut stand_in = Vec::new();
             text::stand_in(&rule, digits, Some(pii), &mut stand_in);
             self.note(&rule);
@@ -397,8 +389,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn put_value(&mut self, start: usize, end: usize, rule: Rule) {
-        self.note(&rule);
+    fn put_value(&mut self, start: usize, end: usize, rule: &Rule) {
+        self.note(rule);
         self.put_quoted(start, end, WITHHELD);
     }
 
@@ -456,7 +448,7 @@ impl<'a> Walk<'a> {
                     "…"
                 });
             } else {
-                path.push_str(&format!("[{}]", frame.index));
+                let _ = write!(path, "[{}]", frame.index);
             }
         }
         path

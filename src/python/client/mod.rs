@@ -117,7 +117,10 @@ impl SentrialClient {
 }
 
 /// The session that an id names, or the interaction itself, whose id may not be known yet.
-fn named(inner: &Arc<Inner>, id: Option<&Any<'_>>) -> Result<Arc<SessionRecord>, ConfigError> {
+pub(crate) fn named(
+    inner: &Arc<Inner>,
+    id: Option<&Any<'_>>,
+) -> Result<Arc<SessionRecord>, ConfigError> {
     let Some(Ok(interaction)) = id.map(|id| id.cast::<Interaction>()) else {
         return inner.record(id);
     };
@@ -169,10 +172,10 @@ impl SentrialClient {
         proxy: Option<String>,
         allow_http: Option<bool>,
         project_id: Option<String>,
-        redact_secrets: Option<Any<'_>>,
-        deny_fields: Option<Any<'_>>,
-        keep_media: Option<Any<'_>>,
-        before_send: Option<Any<'_>>,
+        redact_secrets: Option<&Any<'_>>,
+        deny_fields: Option<&Any<'_>>,
+        keep_media: Option<&Any<'_>>,
+        before_send: Option<&Any<'_>>,
     ) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
@@ -195,7 +198,8 @@ impl SentrialClient {
             spool,
             spool_dir: path("spool_dir", spool_dir)?,
         };
-        let from_server = pii.is_some_and(|pii| pii.cast::<PyBool>().is_ok_and(|on| on.is_true()));
+        let from_server =
+            pii.is_some_and(|pii| pii.cast::<PyBool>().is_ok_and(PyBoolMethods::is_true));
         let pii = settings::pii(py, pii)?;
         let kept = settings::portable(py, api_url.as_deref(), fail_silently, &options)?;
         let arguments = settings::Arguments {
@@ -206,11 +210,11 @@ impl SentrialClient {
             redaction: RedactionArgs {
                 pii: Some(pii.bind(py)),
                 from_server,
-                redact_secrets: redact_secrets.as_ref(),
-                deny_fields: deny_fields.as_ref(),
-                keep_media: keep_media.as_ref(),
+                redact_secrets,
+                deny_fields,
+                keep_media,
             },
-            before_send: before_send.as_ref(),
+            before_send,
             batching,
             options,
         };
@@ -220,10 +224,10 @@ impl SentrialClient {
             kept.set_item(intern!(py, "pii"), &pii)?;
         }
         let others = [
-            ("redact_secrets", &redact_secrets),
-            ("deny_fields", &deny_fields),
-            ("keep_media", &keep_media),
-            ("before_send", &before_send),
+            ("redact_secrets", redact_secrets),
+            ("deny_fields", deny_fields),
+            ("keep_media", keep_media),
+            ("before_send", before_send),
         ];
         for (name, value) in others {
             if let Some(value) = value {
