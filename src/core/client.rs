@@ -1,5 +1,7 @@
 //! One client of the API: its settings, its key, and its queue in this process.
 
+mod calls;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +12,6 @@ use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
-use super::call::{Call, Calling, Waiting};
 use super::clock;
 use super::error::{DeliveryError, DropReason};
 use super::exit;
@@ -259,19 +260,6 @@ impl Client {
         )
     }
 
-    /// Makes a call outside the ledger; the outcome can be waited for.
-    pub fn call(&self, call: Call) -> Arc<Calling> {
-        let state = self.state();
-        let process = Arc::clone(&state.process);
-        let idempotency_key = process.idempotency_key(process.next_number());
-        let calling = Arc::new(Calling::default());
-        let waiting = Waiting::new(state, call, idempotency_key, Arc::clone(&calling));
-        process.calls.put(waiting);
-        process.ensure_running();
-        process.signal.ring();
-        calling
-    }
-
     fn submit_with(
         &self,
         kind: Kind,
@@ -377,32 +365,6 @@ impl ClientState {
         let max = self.settings.options.max_event_bytes.saturating_sub(room);
         let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, report));
         std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
-    }
-
-    /// The body of a call outside the ledger as it may leave: redacted, but not cut, for a prompt
-    /// must arrive whole. Before the rules are known all of it is withheld.
-    fn sealed_call(&self, body: &Bytes) -> Bytes {
-        if body.is_empty() {
-            return Bytes::new();
-        }
-        if !self.knows_rules() {
-            return redact::withheld(Shape::Body).into();
-        }
-        let rules = self.policy.current();
-        let mut report = Report::default();
-        let sealing = AssertUnwindSafe(|| {
-            rules
-                .redactor
-                .sealed(body, Shape::Body, usize::MAX, &mut report)
-        });
-        let sealed = std::panic::catch_unwind(sealing);
-        if !report.is_empty() {
-            self.note(&report);
-        }
-        match sealed.unwrap_or_else(|_| Some(redact::withheld(Shape::Body))) {
-            Some(sealed) => sealed.into(),
-            None => body.clone(),
-        }
     }
 
     /// The body of a request as it may leave for somewhere else, where it is recorded as well: the
@@ -670,26 +632,6 @@ impl ClientState {
             body: request.body.wire(),
             idempotency_key,
             made_at: request.made_at,
-            timeout: self.settings.options.timeout,
-        }
-    }
-
-    /// What goes out for a call outside the ledger. Like [`ClientState::attempt`] it runs on the
-    /// delivery thread, right before the bytes leave.
-    pub(super) fn attempt_call(
-        &self,
-        call: &Call,
-        made_at: SystemTime,
-        idempotency_key: String,
-    ) -> Attempt {
-        Attempt {
-            url: Arc::clone(&self.settings.url),
-            key: self.key().as_deref().cloned(),
-            method: call.method,
-            path: call.path.clone(),
-            body: self.sealed_call(&call.body),
-            idempotency_key,
-            made_at,
             timeout: self.settings.options.timeout,
         }
     }

@@ -172,6 +172,27 @@ def test_a_session_that_could_not_be_made(
     assert len(sent().bodies) == 1
 
 
+def test_without_a_loop_of_asyncio(
+    client: sentrial.SentrialClient, sent: Callable[[], Sent]
+) -> None:
+    """Drive the coroutines as another library for them does (trio)."""
+
+    def now(coroutine: Any) -> Any:
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return stop.value
+        raise AssertionError("something waits")
+
+    stream = wrap_claude_agent(says(*MESSAGES["dicts"]), client=client)(prompt="p")
+    received = [now(anext(stream)) for _ in MESSAGES["dicts"]]
+    with pytest.raises(StopAsyncIteration):
+        now(anext(stream))
+    assert received == MESSAGES["dicts"]
+    assert [call["toolName"] for call in sent().tools()] == ["Bash"]
+    assert sent().completion()["assistantOutput"] == "done"
+
+
 def test_h1_costs_of_others_are_kept(
     client: sentrial.SentrialClient, collector: Collector, sent: Callable[[], Sent]
 ) -> None:

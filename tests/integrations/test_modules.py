@@ -87,6 +87,24 @@ def test_using_what_needs_a_framework_says_what_to_install(
     assert run_python(code).stdout.strip().endswith(f"pip install -U {command}")
 
 
+def test_a_framework_that_is_broken_breaks_nothing(run_python: RunPython) -> None:
+    code = (
+        "import sys, types\n"
+        "class Broken(types.ModuleType):\n"
+        "    def __getattr__(self, name):\n"
+        "        raise TypeError('broken')\n"
+        "sys.modules['langchain_core.callbacks'] = Broken('langchain_core.callbacks')\n"
+        "sys.modules['langchain_core'] = types.ModuleType('langchain_core')\n"
+        "import sentrial\n"
+        "from sentrial import *\n"
+        "try:\n    SentrialCallbackHandler(None, 's')\n"
+        "except ImportError as error:\n    print(error)\n"
+    )
+    done = run_python(code)
+    assert "pip install" in done.stdout
+    assert done.stderr.count("langchain_core.callbacks cannot be imported: TypeError") == 1
+
+
 def test_importing_the_package_loads_no_integration(run_python: RunPython) -> None:
     code = (
         "import sys, sentrial\n"

@@ -171,6 +171,14 @@ def test_mocks_stay_mocks(session: Any, events: Any) -> None:
     assert [event["eventType"] for event in events()] == ["tool_call", "error"]
 
 
+def test_a_mock_of_either_google_package(session: Any, events: Any) -> None:
+    model = sentrial.wrap_google(MagicMock(model_name="models/gemini-2.0-flash"))
+    model.generate_content("hi")
+    model.models.generate_content(model="gemini-2.5-pro", contents="hi")
+    names = [event["toolName"] for event in events()]
+    assert names == ["llm:google:gemini-2.0-flash", "llm:google:gemini-2.5-pro"]
+
+
 @pytest.mark.parametrize(
     "result", [None, 3, "text", SimpleNamespace(choices=3, usage="no"), [], {"choices": [None]}]
 )

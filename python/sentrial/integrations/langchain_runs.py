@@ -52,25 +52,26 @@ class RunTree:
         above = self._above(parent_run_id)
         if not above:
             return Place(None, None, {})
-        names = [self._open[run].name for run in reversed(above)]
+        names = [name for _, name in reversed(above)]
         metadata = {"parent_span_id": str(parent_run_id), "path": names}
-        return Place(str(above[-1]), str(run_id), metadata)
+        return Place(str(above[-1][0]), str(run_id), metadata)
 
     def is_news(self, run_id: Any, parent_run_id: Any, error: BaseException) -> bool:
         """Tell whether an error has not been recorded yet: it passes through every run above."""
         if any(kind.__name__ in _CONTROL_FLOW for kind in type(error).__mro__):
             return False
         above = self._above(parent_run_id)
-        root = above[-1] if above else run_id
+        root = above[-1][0] if above else run_id
         if self._failed.get(root) == id(error):
             return False
         self._failed[root] = id(error)
         return True
 
-    def _above(self, run_id: Any) -> list[Any]:
-        """Return the open runs from this one to the outermost."""
-        above: list[Any] = []
-        while run_id in self._open and len(above) < _DEEPEST:
-            above.append(run_id)
-            run_id = self._open[run_id].parent
+    def _above(self, run_id: Any) -> list[tuple[Any, str]]:
+        """Return the open runs from this one to the outermost: their ids and names."""
+        above: list[tuple[Any, str]] = []
+        # Other threads close runs meanwhile.
+        while (run := self._open.get(run_id)) is not None and len(above) < _DEEPEST:
+            above.append((run_id, run.name))
+            run_id = run.parent
         return above

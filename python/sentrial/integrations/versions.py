@@ -49,6 +49,7 @@ REQUIREMENTS = {
 
 _WARNING = 30
 _checked: set[str] = set()
+_broken: set[str] = set()
 
 
 def installed(identifier: str) -> tuple[int, ...] | None:
@@ -71,10 +72,19 @@ def is_importable(module: str) -> bool:
 
 
 def attribute(module: str, name: str) -> Any:
-    """Return what a module has under a name; None if either is not there."""
+    """Return what a module has under a name; None if either is not there.
+
+    A module that is there and cannot be imported, for whatever reason, gives one warning and None:
+    listing the names of `sentrial` must not fail because a framework is broken.
+    """
     try:
         return getattr(importlib.import_module(module), name, None)
-    except ImportError:
+    except ModuleNotFoundError:
+        return None
+    except Exception as error:  # noqa: BLE001
+        if module not in _broken:
+            _broken.add(module)
+            _log.emit([(_WARNING, f"{module} cannot be imported: {type(error).__name__}: {error}")])
         return None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sentrial.wrappers._tracker import Accumulator
 
-__all__ = ["class_targets", "is_client", "targets"]
+__all__ = ["class_targets", "targets"]
 
 _PARAMETERS = frozenset(
     (
@@ -78,11 +78,6 @@ class Embedding(_Base):
 
 _CONTENT = Content()
 _EMBEDDING = Embedding()
-
-
-def is_client(client: Any) -> bool:
-    """Tell whether this is a `google.genai.Client`: it has models that generate."""
-    return callable(read(resource(client, "models"), "generate_content"))
 
 
 def targets(client: Any, options: Options) -> Iterator[Target]:

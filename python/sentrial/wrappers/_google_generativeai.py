@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sentrial.wrappers._tracker import Accumulator, Tracker
 
-__all__ = ["class_targets", "is_model", "targets"]
+__all__ = ["class_targets", "targets"]
 
 _PARAMETERS = frozenset(
     (
@@ -115,11 +115,6 @@ def _collected(response: Any, ending: Callable[[], bool] = sys.is_finalizing) ->
 
 _CONTENT = Content()
 _NAMES = ("generate_content", "generate_content_async")
-
-
-def is_model(model: Any) -> bool:
-    """Tell whether this is a model that generates."""
-    return callable(read(model, "generate_content"))
 
 
 def targets(model: Any, options: Options) -> Iterator[Target]:

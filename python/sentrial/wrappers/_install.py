@@ -10,7 +10,7 @@ from sentrial.wrappers._record import Options
 from sentrial.wrappers._targets import install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from sentrial.wrappers._targets import Deferred, Target
 
@@ -92,11 +92,16 @@ def wrap_google(
     Returns:
         The client or model. If it is none, it comes back unchanged, with one warning.
     """
+    options = Options(track_without_session, record_thinking)
+    return _wrapped(model, options, _google_targets, "a Google client or model", copies=())
+
+
+def _google_targets(model: Any, options: Options) -> Iterator[Target]:
     from sentrial.wrappers import _google_genai, _google_generativeai
 
-    find = _google_genai.targets if _google_genai.is_client(model) else _google_generativeai.targets
-    options = Options(track_without_session, record_thinking)
-    return _wrapped(model, options, find, "a Google client or model", copies=())
+    # Each has what the other has not; a mock has both.
+    yield from _google_genai.targets(model, options)
+    yield from _google_generativeai.targets(model, options)
 
 
 def wrap_llm(

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Process;
+use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
 use crate::core::sync::lock;
 use crate::core::worker::Worker;
@@ -206,9 +207,23 @@ impl Process {
             // event takes over from it, so that nobody waits here without a bound.
             self.running.store(false, Ordering::Release);
         }
-        if matches!(*slot, Slot::Parked(_)) {
+        if !matches!(*slot, Slot::Parked(_)) {
+            return;
+        }
+        if self.is_idle() {
+            // The next event starts it. CPython 3.13 counts the threads of the parent only after
+            // this hook, and warns of a fork if there are any.
+            self.running.store(false, Ordering::Release);
+        } else {
             self.start(&mut slot);
         }
+    }
+
+    /// Is there nothing to deliver, and nobody who waits for anything?
+    fn is_idle(&self) -> bool {
+        let drained = |client: &Arc<ClientState>| client.queue().is_drained();
+        self.waiters.load(Ordering::SeqCst) == 0
+            && self.with_clients(|clients| clients.iter().all(drained))
     }
 }
 

@@ -416,7 +416,7 @@ impl World {
     }
 
     /// From now on the server works: everything is delivered or dropped, and nothing is left.
-    /// How much the server has done, and how much counts as delivered.
+    /// Gives the [`Self::totals`].
     fn finish(mut self) -> (usize, u64) {
         for _ in 0..100_000 {
             while self.take() {}
@@ -439,7 +439,7 @@ impl World {
             }
             if self.abandoned {
                 self.check();
-                return;
+                return self.totals();
             }
             let at = [self.queue().next_deadline(), self.queue().next_chores()];
             let at = at.into_iter().flatten().min();
@@ -473,6 +473,11 @@ impl World {
         for call in &self.calls {
             assert!(call.lost || call.receipt.outcome().is_some());
         }
+        self.totals()
+    }
+
+    /// How much the server has done, and how much counts as delivered.
+    fn totals(&self) -> (usize, u64) {
         (self.done.len(), self.queue().counters().delivered)
     }
 }
