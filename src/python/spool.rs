@@ -66,9 +66,9 @@ fn of_group<'py>(py: Python<'py>, group: &Group) -> PyResult<Bound<'py, PyDict>>
 pub(crate) fn spool_purge(
     py: Python<'_>,
     spool_dir: Option<String>,
-    key: Option<String>,
+    key: Option<&str>,
 ) -> PyResult<u64> {
-    py.detach(|| inspect::purge(&places(spool_dir), key.as_deref()))
+    py.detach(|| inspect::purge(&places(spool_dir), key))
         .map_err(PyOSError::new_err)
 }
 
