@@ -31,7 +31,7 @@ def test_an_overflowing_queue_loses_nothing_and_keeps_the_order(
         receipts.append(client.track_tool_call(f"s{n % SESSIONS}", f"t{n}", {"big": big}, {}))
         stats = client.stats()
         assert stats["queued_bytes"] <= 64 * MIB
-        if n % 20 == 0:
+        if n % 5 == 0:
             # Callers of this test produce faster than any program; the thread gets its turn.
             eventually(lambda: client.stats()["queued_bytes"] < 50 * MIB, 40)
     assert client.stats()["pending"] == 120
@@ -56,7 +56,7 @@ client = SentrialClient(shutdown_timeout=6)
 interaction = client.begin("u", "chat")
 for n in range(70):
     interaction.track_tool_call(f"t{n}", {"big": "x" * 900_000}, {})
-    if n % 20 == 0:
+    if n % 5 == 0:
         eventually(lambda: client.stats()["queued_bytes"] < 50_000_000)
 """
     ran = run_script(run_python, collector, code)
