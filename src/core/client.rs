@@ -1,44 +1,32 @@
 //! One client of the API: its settings, its key, and its queue in this process.
 
 mod calls;
+mod sealing;
+mod sending;
+mod spooling;
+mod state;
 
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
-use super::clock;
-use super::error::{DeliveryError, DropReason};
-use super::exit;
-use super::health::State;
-use super::lookup::{self, Lookup, Question, Verdict};
-use super::notices::{Level, Notice};
-use super::options::{BatchOptions, Options, SpoolMode, SpoolPlaces};
-use super::policy::{Policy, Redaction, Version};
+use super::error::DropReason;
+use super::lookup::Lookup;
+use super::options::{BatchOptions, Options, SpoolMode};
+use super::policy::{Policy, Redaction};
 use super::process::Process;
 use super::queue::{Limits, Queue};
 use super::receipt::Receipt;
-use super::redact::{self, Report, Shape};
-use super::reply::Reply;
+use super::redact::Report;
 use super::request::{Body, Kind, Patience, Request};
 use super::session::Session;
-use super::settle::Moment;
-use super::spool::row::signed;
-use super::spool::{Group, Job, Stamp, Task};
 use super::stats::Counters;
 use super::sync::lock;
-use super::transport::{Attempt, Config};
-
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
-/// How long the server may take to hand out the organisation's rules.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Kept free in an event for the id of its session.
-const ID_ROOM: usize = 128;
 
 /// How calls and delivery relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +184,7 @@ impl Client {
         self.key.store(key.map(Arc::new));
         let state = self.state();
         self.policy.forget();
-        *lock(&state.lookup) = first_lookup(&self.policy);
+        *lock(&state.lookup) = sealing::first_lookup(&self.policy);
         state.queue().rekeyed(Instant::now(), self.may_send());
         state.rekey_spool();
         state.process.signal.ring();
@@ -310,345 +298,5 @@ impl Client {
         let state = self.state();
         state.ensure_registered();
         f(state.queue().counters_mut());
-    }
-}
-
-impl ClientState {
-    fn new(
-        process: Arc<Process>,
-        settings: Arc<Settings>,
-        key: Arc<ArcSwapOption<ApiKey>>,
-        policy: Arc<Policy>,
-    ) -> Self {
-        let queue = Mutex::new(Queue::new(settings.limits()));
-        let lookup = Mutex::new(first_lookup(&policy));
-        Self {
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
-            process,
-            settings,
-            key,
-            inherits: ArcSwapOption::empty(),
-            policy,
-            lookup,
-            report: Mutex::default(),
-            queue,
-            registered: AtomicBool::new(false),
-            fork_reported: AtomicBool::new(false),
-        }
-    }
-
-    /// Gives the body the final form in which it may leave memory: redacted, and within
-    /// `max_event_bytes`. Done once for each version of the rules. If it fails the body is withheld.
-    pub fn seal(&self, request: &mut Request) {
-        let rules = self.policy.current();
-        if request.sealed == Some(rules.number) {
-            return;
-        }
-        let mut report = Report::default();
-        request
-            .body
-            .rewrite(|json, shape| self.sealed(&rules, json, shape, &mut report));
-        request.sealed = Some(rules.number);
-        if !report.is_empty() {
-            self.note(&report);
-        }
-    }
-
-    fn sealed(
-        &self,
-        rules: &Version,
-        json: &[u8],
-        shape: Shape,
-        report: &mut Report,
-    ) -> Option<Vec<u8>> {
-        let room = if shape == Shape::Tail { ID_ROOM } else { 0 };
-        let max = self.settings.options.max_event_bytes.saturating_sub(room);
-        let sealing = AssertUnwindSafe(|| rules.redactor.sealed(json, shape, max, report));
-        std::panic::catch_unwind(sealing).unwrap_or_else(|_| Some(redact::withheld(shape)))
-    }
-
-    /// The body of a request as it may leave for somewhere else, where it is recorded as well: the
-    /// same rules apply. What they do is in the report once, with the request itself.
-    #[must_use]
-    pub fn sealed_copy(&self, json: &[u8]) -> Option<Vec<u8>> {
-        let rules = self.policy.current();
-        self.sealed(&rules, json, Shape::Body, &mut Report::default())
-    }
-
-    /// Are the rules known that bodies are redacted with? Before that nothing may leave.
-    #[must_use]
-    pub fn knows_rules(&self) -> bool {
-        !self.policy.must_ask()
-    }
-
-    /// Adds to what has been redacted for this client.
-    pub fn note(&self, report: &Report) {
-        lock(&self.report).add(report);
-    }
-
-    /// What has been redacted for this client in this process.
-    #[must_use]
-    pub fn report(&self) -> Report {
-        lock(&self.report).clone()
-    }
-
-    pub(super) fn lookup(&self) -> Lookup {
-        *lock(&self.lookup)
-    }
-
-    /// The question to ask the server now, if there is one and it may be asked.
-    pub(super) fn ask(&self, now: Instant) -> Option<(Question, Attempt)> {
-        let mut lookup = lock(&self.lookup);
-        let mut queue = self.queue();
-        if *lookup != Lookup::Wanted || !queue.take_lookup(now) {
-            return None;
-        }
-        *lookup = Lookup::Asked;
-        let key = self.key().as_deref().cloned();
-        let question = Question {
-            epoch: queue.key_epoch,
-            key: key.clone(),
-        };
-        let attempt = Attempt {
-            url: Arc::clone(&self.settings.url),
-            key,
-            method: "GET",
-            path: lookup::PATH.to_owned(),
-            body: Bytes::new(),
-            idempotency_key: String::new(),
-            made_at: SystemTime::now(),
-            timeout: self.settings.options.timeout.min(LOOKUP_TIMEOUT),
-        };
-        Some((question, attempt))
-    }
-
-    /// The server has answered the question, or not.
-    pub(super) fn answered(&self, question: &Question, reply: &Reply) {
-        let at = Moment {
-            now: Instant::now(),
-            jitter: clock::jitter(),
-            key: question.key.as_ref(),
-        };
-        let mut lookup = lock(&self.lookup);
-        let verdict = self.queue().looked_up(reply, question.epoch, at);
-        *lookup = match verdict {
-            Verdict::Known(settings) => {
-                for problem in self.policy.learn(settings) {
-                    let text = format!("the organisation's PII settings: {problem}");
-                    let notice = self.sign(&Notice::new(Level::Warning, text));
-                    self.process.notices.park(notice);
-                }
-                Lookup::Settled
-            }
-            Verdict::Again => Lookup::Wanted,
-            Verdict::Denied => Lookup::Denied,
-            Verdict::Stale => return,
-        };
-    }
-
-    /// The process this state belongs to.
-    #[must_use]
-    pub fn process(&self) -> &Arc<Process> {
-        &self.process
-    }
-
-    /// The settings of the client.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// The queue, locked.
-    pub fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
-    }
-
-    fn push(self: &Arc<Self>, request: Request) {
-        self.ensure_registered();
-        let immediate = self.settings.mode == Mode::Immediate;
-        let released = self.queue().push(request, Instant::now());
-        self.process.ensure_running();
-        if released && !immediate {
-            self.process.signal.ring();
-        } else {
-            self.process.signal.queued();
-        }
-    }
-
-    fn ensure_registered(self: &Arc<Self>) {
-        if !self.registered.swap(true, Ordering::AcqRel) {
-            self.process.register(Arc::clone(self));
-            // Another thread may have queued a request before the client was on the list.
-            self.process.signal.ring();
-        }
-    }
-
-    fn lost_at_fork(self: &Arc<Self>) {
-        self.ensure_registered();
-        let mut queue = self.queue();
-        let counters = queue.counters_mut();
-        counters.accepted += 1;
-        counters.drop_one(DropReason::UnresolvedAtFork);
-        drop(queue);
-        if !self.fork_reported.swap(true, Ordering::AcqRel) {
-            let text = "calls on a session begun before the fork are dropped: its id was not known yet and only the parent process learns it";
-            self.process
-                .notices
-                .park(self.sign(&Notice::new(Level::Warning, text.to_owned())));
-        }
-    }
-
-    /// Everything the client has queued up to now; see [`ClientState::is_settled`].
-    #[must_use]
-    pub fn begin_flush(&self) -> u64 {
-        let mut queue = self.queue();
-        let now = Instant::now();
-        queue.release(now);
-        queue.save_now(now);
-        let mark = queue.mark();
-        drop(queue);
-        self.process.signal.ring();
-        mark
-    }
-
-    /// Can a flush up to `mark` end: is everything settled, or is delivery broken and what is to
-    /// be on disk there?
-    #[must_use]
-    pub fn is_flushed(&self, mark: u64) -> bool {
-        let queue = self.queue();
-        queue.is_settled(mark) || (queue.health().is_broken() && queue.is_saved(mark))
-    }
-
-    /// Is everything up to `mark` delivered or dropped?
-    #[must_use]
-    pub fn is_settled(&self, mark: u64) -> bool {
-        self.queue().is_settled(mark)
-    }
-
-    /// Is waiting pointless for now: server down, or key refused?
-    #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.queue().health().is_broken()
-    }
-
-    /// Health of delivery.
-    #[must_use]
-    pub fn health(&self) -> State {
-        self.queue().health().state()
-    }
-
-    /// The first failure since the last call and how many there were.
-    #[must_use]
-    pub fn take_failures(&self) -> Option<(DeliveryError, u64)> {
-        self.queue().take_failures()
-    }
-
-    /// Whoever asked for this session no longer waits.
-    pub fn withdraw(&self, session: &Arc<Session>) {
-        self.queue().withdraw(session, Instant::now());
-        // Sessions begun below it go on without it.
-        self.process.signal.ring();
-        self.process.announce();
-    }
-
-    pub(super) fn or_longer(&self, patience: exit::Patience) -> exit::Patience {
-        let options = &self.settings.options;
-        patience.or_longer(options.shutdown_timeout, options.shutdown_max)
-    }
-
-    pub(super) fn is_debug(&self) -> bool {
-        self.settings.debug
-    }
-
-    pub(super) fn key(&self) -> Option<Arc<ApiKey>> {
-        self.key.load_full()
-    }
-
-    /// How the server is reached.
-    #[must_use]
-    pub fn transport_config(&self) -> Config {
-        let options = &self.settings.options;
-        let url = &self.settings.url;
-        let proxies = options.proxies.clone();
-        Config {
-            ca_file: options.ca_file.clone(),
-            proxy: options.proxy.clone(),
-            proxies: if url.is_loopback() {
-                proxies.for_loopback()
-            } else {
-                proxies
-            },
-            tls: url.as_str().starts_with("https:"),
-        }
-    }
-
-    /// Where the spool may be.
-    pub(super) fn spool_places(&self) -> &SpoolPlaces {
-        &self.settings.options.spool_places
-    }
-
-    /// For whom rows are written: the address and a name of the key, never the key.
-    pub(super) fn spool_stamp(&self) -> Stamp {
-        let key = self.key();
-        let fingerprint = key.as_deref().map_or_else(String::new, ApiKey::fingerprint);
-        let end = match key.as_deref().map(ApiKey::suffix) {
-            // Too short to show a part of it.
-            Some(end) if end == "…" => format!("…{}", fingerprint.get(..4).unwrap_or_default()),
-            Some(end) => end,
-            None => "none".to_owned(),
-        };
-        Stamp {
-            client: signed(self.number),
-            url: self.settings.url.as_str().to_owned(),
-            fingerprint,
-            key_end: end,
-        }
-    }
-
-    /// Does this client send rows of dead processes with this address and key?
-    pub(super) fn adopts(&self, group: &Group) -> bool {
-        let stamp = self.spool_stamp();
-        let inherits = self.inherits.load();
-        let inherited = inherits.as_deref().is_some_and(|end| group.is_of_key(end));
-        group.url == stamp.url && (group.fingerprint == stamp.fingerprint || inherited)
-    }
-
-    fn rekey_spool(self: &Arc<Self>) {
-        if self.registered.load(Ordering::Acquire) && self.settings.options.spool != SpoolMode::Off
-        {
-            let (client, task) = (Arc::clone(self), Task::Rekey);
-            self.process.spool.post(&self.process, Job { client, task });
-        }
-    }
-
-    /// One attempt at a request, whose body is sealed: nothing leaves by another way.
-    pub(super) fn attempt(&self, request: &mut Request, idempotency_key: String) -> Attempt {
-        self.seal(request);
-        Attempt {
-            url: Arc::clone(&self.settings.url),
-            key: self.key().as_deref().cloned(),
-            method: request.kind.method(),
-            path: request.path().into_owned(),
-            body: request.body.wire(),
-            idempotency_key,
-            made_at: request.made_at,
-            timeout: self.settings.options.timeout,
-        }
-    }
-
-    /// A line with the address it is about.
-    pub(super) fn sign(&self, notice: &Notice) -> Notice {
-        Notice::new(
-            notice.level,
-            format!("{}: {}", self.settings.url.as_str(), notice.text),
-        )
-    }
-}
-
-fn first_lookup(policy: &Policy) -> Lookup {
-    if policy.must_ask() {
-        Lookup::Wanted
-    } else {
-        Lookup::Settled
     }
 }

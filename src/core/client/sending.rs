@@ -1,0 +1,64 @@
+//! What an attempt to send consists of, and what is said about it.
+
+use std::sync::Arc;
+
+use super::ClientState;
+use crate::core::api_key::ApiKey;
+use crate::core::notices::Notice;
+use crate::core::request::Request;
+use crate::core::transport::{Attempt, Config};
+
+impl ClientState {
+    pub(in crate::core) fn key(&self) -> Option<Arc<ApiKey>> {
+        self.key.load_full()
+    }
+
+    /// How the server is reached.
+    #[must_use]
+    pub fn transport_config(&self) -> Config {
+        let options = &self.settings.options;
+        let url = &self.settings.url;
+        let proxies = options.proxies.clone();
+        Config {
+            ca_file: options.ca_file.clone(),
+            proxy: options.proxy.clone(),
+            proxies: if url.is_loopback() {
+                proxies.for_loopback()
+            } else {
+                proxies
+            },
+            tls: url.as_str().starts_with("https:"),
+        }
+    }
+
+    /// One attempt at a request, whose body is sealed: nothing leaves by another way.
+    pub(in crate::core) fn attempt(
+        &self,
+        request: &mut Request,
+        idempotency_key: String,
+    ) -> Attempt {
+        self.seal(request);
+        Attempt {
+            url: Arc::clone(&self.settings.url),
+            key: self.key().as_deref().cloned(),
+            method: request.kind.method(),
+            path: request.path().into_owned(),
+            body: request.body.wire(),
+            idempotency_key,
+            made_at: request.made_at,
+            timeout: self.settings.options.timeout,
+        }
+    }
+
+    /// A line with the address it is about.
+    pub(in crate::core) fn sign(&self, notice: &Notice) -> Notice {
+        Notice::new(
+            notice.level,
+            format!("{}: {}", self.settings.url.as_str(), notice.text),
+        )
+    }
+
+    pub(in crate::core) fn is_debug(&self) -> bool {
+        self.settings.debug
+    }
+}
