@@ -123,7 +123,10 @@ fn stretch(lane: u64, room: Room) -> Stretch {
 /// A file with rows, whose process is dead.
 fn left(path: &Path, stamp: &Stamp, rows: &[Row]) {
     let mut store = Store::create(path).unwrap();
-    assert_eq!(store.apply(stamp, rows, &[], &[], ENDLESS).unwrap(), rows.len());
+    assert_eq!(
+        store.apply(stamp, rows, &[], &[], ENDLESS).unwrap(),
+        rows.len()
+    );
     store.close();
 }
 

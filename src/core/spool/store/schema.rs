@@ -37,6 +37,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
         // second; a power cut may cost the last moments and never damages the file.
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "NORMAL")?;
+        // What has been delivered, or purged, is overwritten and not merely forgotten.
+        db.pragma_update(None, "secure_delete", true)?;
         Ok(db)
     };
     open().map_err(|error: rusqlite::Error| judge(path, &error))

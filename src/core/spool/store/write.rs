@@ -23,13 +23,14 @@ impl Store {
         let mut work = || -> rusqlite::Result<usize> {
             let tx = self.db.unchecked_transaction()?;
             let removed = remove(&tx, &gone.iter().collect::<Vec<_>>(), lanes)?;
-            count = count.saturating_sub(removed.0);
-            bytes = bytes.saturating_sub(removed.1);
+            let earlier = take_back(&tx, rows)?;
+            count = count.saturating_sub(removed.0 + earlier.0);
+            bytes = bytes.saturating_sub(removed.1 + earlier.1);
             let mut written = 0;
             if !rows.is_empty() {
                 stamp_client(&tx, stamp)?;
                 let mut insert = tx.prepare_cached(
-                    "INSERT OR REPLACE INTO requests VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+                    "INSERT INTO requests VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
                 )?;
                 for row in rows {
                     if bytes + row.weight() > cap {
@@ -125,6 +126,22 @@ fn stamp_client(tx: &Transaction<'_>, stamp: &Stamp) -> rusqlite::Result<()> {
             stamp.key_end
         ])
         .map(drop)
+}
+
+/// Removes what was written of these rows before: at the end what was not confirmed is written once
+/// more. How many rows and bytes that were.
+fn take_back(tx: &Transaction<'_>, rows: &[Row]) -> rusqlite::Result<(u64, u64)> {
+    let (mut count, mut bytes) = (0, 0);
+    let mut found =
+        tx.prepare_cached("DELETE FROM requests WHERE id = ?1 RETURNING length(body) + 256")?;
+    for row in rows {
+        let weight: Option<i64> = found.query_row([row.id], |row| row.get(0)).optional()?;
+        if let Some(weight) = weight {
+            count += 1;
+            bytes += weight.unsigned_abs();
+        }
+    }
+    Ok((count, bytes))
 }
 
 /// Removes rows and whole lanes; how many rows and bytes that were.
