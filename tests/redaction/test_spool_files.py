@@ -137,6 +137,10 @@ eventually(lambda: sends.stats()["delivered"] == 50)
     ran = run_script(run_python, collector, code)
     release.join()
     assert ran.finished.exit == 0, ran.report()
+    # Whoever looks at it writes the log of the dead process back.
+    look = "from sentrial._core import spool_status\nsay('left', spool_status()[0]['groups'])"
+    (group,) = run_script(run_python, collector, look).ok().one("left")
+    assert group["requests"] == 1
     (file,) = files(spool_of(tmp_path))
     assert b"kept" in file.read_bytes()
     for left in spool_of(tmp_path).iterdir():

@@ -71,7 +71,11 @@ impl Queue {
         let Some(lane) = self.lanes.get_mut(&key) else {
             return false;
         };
-        let Some(request) = lane.waiting.pop_front_if(|first| first.is_too_old(now)) else {
+        let first = lane.waiting.front();
+        if !first.is_some_and(|first| first.is_too_old(now)) {
+            return false;
+        }
+        let Some(request) = lane.waiting.pop_front() else {
             return false;
         };
         let session = Arc::clone(&lane.session);
