@@ -30,6 +30,9 @@ pub(super) enum StoreError {
     /// Written by a later version of the package.
     #[error("{}", says(.0, "was written by a newer version of sentrial; it is left alone"))]
     Newer(PathBuf),
+    /// The disk is full; what was written before can still be read.
+    #[error("{}", says(.0, "the disk is full"))]
+    Full(PathBuf),
     /// The system refuses.
     #[error("{}", says(.0, .1))]
     System(PathBuf, String),

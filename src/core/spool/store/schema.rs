@@ -76,6 +76,9 @@ fn is_blank(db: &Connection) -> bool {
 
 /// Words for a failure: is the file damaged, or does the system refuse?
 pub(super) fn judge(path: &Path, error: &rusqlite::Error) -> StoreError {
+    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+        return StoreError::Full(path.to_owned());
+    }
     let damaged = match error {
         rusqlite::Error::SqliteFailure(failure, _) => matches!(
             failure.code,

@@ -65,6 +65,24 @@ impl Store {
         Ok(written)
     }
 
+    /// The disk is full: removes what is no longer needed, as far as that goes without more room.
+    /// The bytes that are left, which are all that there is room for.
+    pub(in crate::core::spool) fn make_do(&mut self, gone: &[Gone], lanes: &[u64]) -> u64 {
+        // What the log holds goes into the file, so that the log can be used from its beginning.
+        let _ = self.db.pragma_query(None, "wal_checkpoint", |_| Ok(()));
+        let tx = self.db.unchecked_transaction();
+        let removed = tx.and_then(|tx| {
+            let removed = remove(&tx, &gone.iter().collect::<Vec<_>>(), lanes)?;
+            tx.commit()?;
+            Ok(removed)
+        });
+        // A row that stays although it was delivered is sent once more under its first key.
+        let (rows, bytes) = removed.unwrap_or_default();
+        self.rows = self.rows.saturating_sub(rows);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.bytes
+    }
+
     /// Removes rows; what they created is kept with them.
     pub(in crate::core::spool) fn remove(&mut self, gone: &[&Gone]) -> Result<(), StoreError> {
         let work = || {
