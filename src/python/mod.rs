@@ -88,7 +88,7 @@ mod core_module {
     use super::wait::NativeWait;
 
     #[pymodule_export]
-    use super::spool::{spool_flush, spool_purge, spool_status};
+    use super::spool::{spool_flush, spool_folder, spool_purge, spool_status};
     /// Version of the embedded price data set.
     #[pymodule_export]
     const PRICES_VERSION: &str = crate::core::pricing::PRICES_VERSION;
