@@ -75,6 +75,8 @@ class LangfuseIntegration:
         made = self._made.get(pid)
         if made is None:
             versions.check("langfuse")
+            for inherited in list(self._made.values()):
+                inherited.forget()
             made = self._made.setdefault(pid, _make(self._options))
         return made.client
 
@@ -251,6 +253,13 @@ class _Made:
         """Deliver spans: `flush` of early versions 3 does so for the global provider only."""
         if self._provider is not None:
             self._provider.force_flush()
+
+    def forget(self) -> None:
+        """Let a forked child have its own: Langfuse keeps one by key, without threads there."""
+        resources = getattr(self.client, "_resources", None)
+        instances = getattr(type(resources), "_instances", {})
+        for key in [key for key, known in instances.items() if known is resources]:
+            instances.pop(key, None)
 
     def shut_down(self) -> None:
         self.flush_spans()
