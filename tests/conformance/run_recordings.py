@@ -63,7 +63,9 @@ def scenarios(recordings: Path, *, immediate: bool, frameworks: bool = False) ->
 
 #: Where a rule of ours contradicts a "better" check: scenario -> the rule. Nothing else goes here.
 CONTRADICTED: dict[bool, dict[str, str]] = {
-    False: {},
+    False: {
+        "quirk_async_http_errors": "DESIGN 3, Modes: no background call waits for its attempts",
+    },
     True: {
         "quirk_no_timeout": "DESIGN 3, Modes: an immediate call waits for its answer (timeout)",
         "quirk_state_growth": "DESIGN 3, State: snapshots are sent in full up to 16 KiB each",
