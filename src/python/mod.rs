@@ -27,6 +27,7 @@ mod log;
 mod loops;
 mod mirror;
 mod module;
+mod once;
 mod payload;
 mod pending;
 mod pricing;
