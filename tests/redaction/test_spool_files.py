@@ -1,4 +1,4 @@
-"""What waits on disk has been redacted: the bytes of the spool are searched for what was planted."""
+"""What waits on disk has been redacted: its bytes are searched for what was planted."""
 
 from __future__ import annotations
 

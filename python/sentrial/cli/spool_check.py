@@ -41,7 +41,9 @@ def _useless(why: str) -> Finding:
 
 
 def _has_room(folder: Path) -> bool:
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    there = next(
+        place for place in (folder.absolute(), *folder.absolute().parents) if place.exists()
+    )
     return shutil.disk_usage(there).free >= _ROOM
 
 

@@ -37,6 +37,8 @@ enum Own {
     Open {
         store: Box<Store>,
         cap: u64,
+        /// It has been said that it takes no more.
+        told: bool,
     },
     /// It cannot be used.
     Off,
@@ -136,7 +138,7 @@ impl Clerk {
             return 0;
         }
         let Some(Room {
-            own: Own::Open { store, cap },
+            own: Own::Open { store, cap, told },
             ..
         }) = self.rooms.get_mut(at)
         else {
@@ -144,7 +146,7 @@ impl Clerk {
         };
         match store.apply(&client.spool_stamp(), rows, gone, lanes, *cap) {
             Ok(written) => {
-                if written < rows.len() {
+                if written < rows.len() && !std::mem::replace(told, true) {
                     let text = format!(
                         "the spool is at its limit of {} MiB: what it cannot take is kept in memory, or dropped",
                         MAX_BYTES >> 20
@@ -153,12 +155,14 @@ impl Clerk {
                 }
                 written
             }
-            Err(error @ StoreError::Full(_)) => {
+            Err(error @ StoreError::Full(_)) if store.rows() > 0 => {
                 *cap = store.make_do(gone, lanes);
-                let text = format!(
-                    "the spool file {error}: what it cannot take is kept in memory, or dropped"
-                );
-                self.say(client, &text);
+                if !std::mem::replace(told, true) {
+                    let text = format!(
+                        "the spool file {error}: what it cannot take is kept in memory, or dropped"
+                    );
+                    self.say(client, &text);
+                }
                 0
             }
             Err(error) => {
@@ -186,6 +190,7 @@ impl Clerk {
         room.own = Own::Open {
             store: Box::new(store),
             cap: MAX_BYTES.saturating_sub(taken),
+            told: false,
         };
         Ok(())
     }
