@@ -231,6 +231,25 @@ def deliver(options: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": took, "called": called, "cpu": time.process_time(), **stats}
 
 
+def forks(options: dict[str, Any]) -> dict[str, Any]:
+    """Fork while events are on their way, if there is a URL; how long os.fork() takes."""
+    interactions = _sessions(_client(options), 8) if "url" in options else []
+    tool_input, tool_output = _payloads()[0]
+    times = _Times(_clock_cost())
+    for index in range(options["forks"]):
+        for interaction in interactions:
+            interaction.track_tool_call("search", tool_input, tool_output)
+        # As long as a request on loopback: some are queued, some in flight, some answered.
+        time.sleep(0.001 * (index % 3))
+        start = _clock()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        times.take(start, _clock())
+        os.waitpid(child, 0)
+    return times.summary()
+
+
 def published(options: dict[str, Any]) -> dict[str, Any]:
     """Do the same as `deliver` with the published SDK, which waits for each answer."""
     import sentrial
@@ -473,6 +492,7 @@ _PROBES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         steady,
         deliver,
         published,
+        forks,
         bare,
         first_event,
         offer,

@@ -6,6 +6,7 @@
 import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -61,6 +62,7 @@ __all__ = [
     "sessions_list",
     "set_session_context",
     "spool_flush",
+    "spool_folder",
     "spool_purge",
     "spool_status",
     "start_create_session",
@@ -559,6 +561,7 @@ class _SpoolFile(TypedDict):
     groups: list[_SpoolGroup]
 
 def spool_status(spool_dir: str | None = None) -> list[_SpoolFile]: ...
+def spool_folder(spool_dir: str | None = None) -> Path: ...
 def spool_purge(spool_dir: str | None = None, key: str | None = None) -> int: ...
 def spool_flush(client: SentrialClient, key: str | None, timeout: float) -> bool: ...
 def keys_create(db: str | os.PathLike[str], name: str, env: str = "live") -> _CreatedKey: ...

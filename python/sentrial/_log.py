@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ON = ("1", "true", "yes", "on")
 _WARNING = 30
+_NAMES = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR"}
 
 _ready: list[Logger] = []
 
@@ -27,11 +28,15 @@ def _logger() -> Logger:
     return _ready[0]
 
 
+def _debugging() -> bool:
+    return os.environ.get("SENTRIAL_DEBUG", "").strip().lower() in _ON
+
+
 def _show_debug_lines(logger: Logger) -> None:
     """`SENTRIAL_DEBUG`: everything is logged, to stderr unless the program has its own handler."""
     import logging
 
-    if os.environ.get("SENTRIAL_DEBUG", "").strip().lower() not in _ON:
+    if not _debugging():
         return
     logger.setLevel(logging.DEBUG)
     if not logger.hasHandlers():
@@ -40,15 +45,27 @@ def _show_debug_lines(logger: Logger) -> None:
         logger.addHandler(handler)
 
 
+def _print(lines: list[tuple[int, str]]) -> None:
+    """Print what logging would, without loading it."""
+    if sys.stderr is None:
+        return
+    if _debugging():
+        import time
+
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        shown = [f"{now} sentrial {_NAMES.get(level, level)} {line}\n" for level, line in lines]
+    else:
+        shown = [f"{line}\n" for level, line in lines if level >= _WARNING]
+    sys.stderr.write("".join(shown))
+
+
 def emit(lines: list[tuple[int, str]]) -> None:
     """Log lines of (level, text)."""
     if _lifecycle.ending and "logging" not in sys.modules:
         # Importing logging now would change how the program ends: code that evaluates text makes
         # the interpreter forget that it was interrupted, and exit with 1 instead of by SIGINT. A
         # program that never loaded logging has no handlers either: this is what it would print.
-        text = "".join(f"{line}\n" for level, line in lines if level >= _WARNING)
-        if text and sys.stderr is not None:
-            sys.stderr.write(text)
+        _print(lines)
         return
     logger = _logger()
     for level, text in lines:

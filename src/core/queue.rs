@@ -147,6 +147,7 @@ impl Queue {
     pub fn push(&mut self, mut request: Request, now: Instant) -> bool {
         self.counters.accepted += 1;
         self.counters.pending += 1;
+        request.since = Some(now);
         request.seq = self.next_seq;
         self.next_seq += 1;
         request.charged = request.weight();
@@ -228,12 +229,17 @@ impl Queue {
     /// Takes the next request to send, or nothing if none may be sent at `now`.
     pub fn take(&mut self, now: Instant) -> Option<Request> {
         self.refresh(now);
-        let probe = match self.gate(now) {
-            Gate::Closed => return None,
-            Gate::Probe => true,
-            Gate::Open => false,
+        let (seq, key, probe) = loop {
+            let probe = match self.gate(now) {
+                Gate::Closed => return None,
+                Gate::Probe => true,
+                Gate::Open => false,
+            };
+            let (seq, key) = self.ready.next(probe.then_some(self.cursor), now)?;
+            if !self.expire(key, now) {
+                break (seq, key, probe);
+            }
         };
-        let (seq, key) = self.ready.next(probe.then_some(self.cursor), now)?;
         let lane = self.lanes.get_mut(&key)?;
         lane.listed.ready = None;
         let mut request = lane.waiting.pop_front()?;

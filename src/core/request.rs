@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::receipt::Receipt;
 use super::redact::Shape;
 use super::session::Session;
+use super::spool::MAX_AGE;
 use super::spool::row::{Home, RowRef};
 
 /// Everything but RFC 3986 "unreserved" characters is escaped in an id put into a path.
@@ -172,6 +173,8 @@ pub struct Request {
     pub body: Body,
     /// When the caller made it.
     pub made_at: SystemTime,
+    /// The same on the clock of the queue, which nobody sets; none before it is queued.
+    pub(super) since: Option<Instant>,
     /// Number that makes the `Idempotency-Key` of this process unique.
     pub number: u64,
     /// Order within the client, given by the queue.
@@ -218,6 +221,7 @@ impl Request {
             session,
             body,
             made_at: SystemTime::now(),
+            since: None,
             number: 0,
             seq: 0,
             lane: 0,
@@ -256,6 +260,18 @@ impl Request {
     /// Has this process found it on disk, left by another one?
     pub(super) fn is_adopted(&self) -> bool {
         self.row.is_some_and(|row| row.home != Home::Own)
+    }
+
+    /// Is it so old that nobody waits for it any more? Whoever waits for an answer bounds the time.
+    pub(super) fn is_too_old(&self, now: Instant) -> bool {
+        let age = self.since.map(|since| now.saturating_duration_since(since));
+        self.patience == Patience::Background && age.is_some_and(|age| age >= MAX_AGE)
+    }
+
+    /// It comes from disk, where only the date says how old it is.
+    pub(super) fn date(&mut self, now: Instant) {
+        let age = self.made_at.elapsed().unwrap_or_default();
+        self.since = now.checked_sub(age);
     }
 
     /// Bytes that count against the queue's bound.

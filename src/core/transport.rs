@@ -18,8 +18,9 @@ use super::reply::{Answer, Failure, Reply};
 use super::resolver::Resolver;
 use super::retry;
 
-/// Bytes of an answer that are read; the rest is left and the connection closed.
-const ANSWER_LIMIT: usize = 1024 * 1024;
+/// Bytes of an answer that are read; the rest is left and the connection closed. Four times what an
+/// event may have by default: a server may repeat what it was sent, in several places.
+const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 /// Redirects with an unchanged method that are followed on the same origin.
 const MAX_REDIRECTS: usize = 3;
 /// How long an unused connection is kept; shorter than the idle limit of common load balancers.

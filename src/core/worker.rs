@@ -1,28 +1,25 @@
 //! The delivery thread's loop: takes what may be sent, sends it, settles the answers.
 
+mod arrival;
+
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::api_key::ApiKey;
+use self::arrival::{Arrival, Asking, Flight, Landed, arrive};
 use super::client::ClientState;
-use super::clock;
-use super::error::{DeliveryError, DropReason};
 use super::handover::do_chores;
 use super::health::State;
 use super::lookup::{Lookup, Question};
 use super::process::Process;
-use super::receipt::{Outcome, Receipt};
 use super::reply::{Failure, Reply};
-use super::request::Request;
-use super::settle::Moment;
 use super::spool::row::Row;
 use super::transport::{Attempt, Config, Transport};
 
@@ -50,58 +47,6 @@ struct Desk {
     /// The clients of one round; kept for its memory.
     round: Vec<Arc<ClientState>>,
     last_event: Instant,
-}
-
-/// A request that has left its lane. If the thread dies it goes back there: sent again with the
-/// same `Idempotency-Key` it does no harm, lost it would.
-#[derive(Debug)]
-struct Flight {
-    client: Arc<ClientState>,
-    request: Option<Request>,
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if let Some(request) = self.request.take() {
-            self.client.queue().returned(request, Instant::now());
-        }
-    }
-}
-
-/// The question for the organisation's rules. If the thread dies it is asked again.
-#[derive(Debug)]
-struct Asking {
-    client: Arc<ClientState>,
-    question: Option<Question>,
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        if let Some(question) = self.question.take() {
-            let lost = Reply::Failed(Failure::Internal("the question was lost".to_owned()));
-            self.client.answered(&question, &lost);
-        }
-    }
-}
-
-/// What comes back.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all of them are the large one"
-)]
-enum Arrival {
-    Landed(Landed),
-    Rules(Asking, Reply),
-}
-
-/// An attempt that ended.
-#[derive(Debug)]
-struct Landed {
-    flight: Flight,
-    reply: Reply,
-    key: Option<ApiKey>,
-    took: Duration,
 }
 
 impl Worker {
@@ -382,70 +327,5 @@ fn client_wait(held: bool, lookup: Lookup) -> Wait {
         Lookup::Wanted if held => Wait::Health,
         Lookup::Asked | Lookup::Denied if held => Wait::Answer,
         _ => Wait::Time,
-    }
-}
-
-fn arrive(process: &Process, arrival: Arrival) {
-    match arrival {
-        Arrival::Landed(landed) => settle_one(process, landed),
-        Arrival::Rules(mut asking, reply) => {
-            if let Some(question) = asking.question.take() {
-                asking.client.answered(&question, &reply);
-                let notices = asking.client.queue().take_notices();
-                for notice in notices {
-                    process.notices.park(asking.client.sign(&notice));
-                }
-            }
-        }
-    }
-}
-
-/// Stands by while a request is settled: should that panic, whoever waits for it learns so.
-struct Witness(Option<Weak<Receipt>>);
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        if std::thread::panicking()
-            && let Some(receipt) = self.0.take().and_then(|receipt| receipt.upgrade())
-        {
-            let error = DeliveryError::Dropped(DropReason::GaveUp);
-            receipt.settle(Outcome::Failed(error));
-        }
-    }
-}
-
-fn settle_one(process: &Process, landed: Landed) {
-    let Landed {
-        mut flight,
-        reply,
-        key,
-        took,
-    } = landed;
-    let client = Arc::clone(&flight.client);
-    let Some(request) = flight.request.take() else {
-        return;
-    };
-    let _witness = Witness(request.receipt.as_ref().map(Arc::downgrade));
-    if client.is_debug() {
-        let (method, path) = (request.kind.method(), request.path());
-        let line = reply.debug_line(method, &path, &request.body.sent(), took, key.as_ref());
-        process.notices.park(client.sign(&line));
-    }
-    // With the key it was sent with: that is the one the answer may repeat.
-    let moment = Moment {
-        now: Instant::now(),
-        jitter: clock::jitter(),
-        key: key.as_ref(),
-    };
-    let mut queue = client.queue();
-    let before = queue.counters().successes();
-    queue.settle(request, reply, moment);
-    if queue.counters().successes() > before {
-        process.note_success();
-    }
-    let notices = queue.take_notices();
-    drop(queue);
-    for notice in notices {
-        process.notices.park(client.sign(&notice));
     }
 }

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::intern;
+use crate::python::once::Once;
+use crate::python::once::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::core::session::Session;
@@ -38,8 +38,8 @@ impl FirstSession {
 }
 
 fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let made = VARIABLE.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
+    static VARIABLE: Once<Py<PyAny>> = Once::new();
+    let made = VARIABLE.get_or_try_init(|| -> PyResult<Py<PyAny>> {
         let kwargs = PyDict::new(py);
         kwargs.set_item("default", py.None())?;
         let class = py.import("_contextvars")?.getattr("ContextVar")?;

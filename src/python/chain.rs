@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use pyo3::intern;
+use crate::python::once::Once;
+use crate::python::once::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 
 use super::client::SentrialClient;
@@ -25,13 +25,13 @@ pub(super) enum Chain {
 
 impl Chain {
     pub(super) fn variable(self, py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-        static SESSION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        static STATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static SESSION: Once<Py<PyAny>> = Once::new();
+        static STATE: Once<Py<PyAny>> = Once::new();
         let (cell, name) = match self {
             Self::Session => (&SESSION, "sentrial_session"),
             Self::State => (&STATE, "sentrial_state"),
         };
-        let made = cell.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
+        let made = cell.get_or_try_init(|| -> PyResult<Py<PyAny>> {
             let kwargs = PyDict::new(py);
             kwargs.set_item("default", py.None())?;
             let class = py.import("_contextvars")?.getattr("ContextVar")?;

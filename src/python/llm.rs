@@ -1,6 +1,6 @@
 //! `track_llm_call`: the documented event shape of a call of a language model.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString};
 

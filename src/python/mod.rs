@@ -28,6 +28,7 @@ mod log;
 mod loops;
 mod mirror;
 mod module;
+mod once;
 mod payload;
 mod pending;
 mod pricing;
@@ -90,7 +91,7 @@ mod core_module {
     use super::wait::NativeWait;
 
     #[pymodule_export]
-    use super::spool::{spool_flush, spool_purge, spool_status};
+    use super::spool::{spool_flush, spool_folder, spool_purge, spool_status};
     /// Version of the embedded price data set.
     #[pymodule_export]
     const PRICES_VERSION: &str = crate::core::pricing::PRICES_VERSION;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::python::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
 use crate::core::client::ClientState;
@@ -77,12 +77,20 @@ pub(crate) fn decode_any<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'p
     loads.call1((PyBytes::new(py, json),))
 }
 
-static RECEIPT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static RECEIPT: Once<Py<PyType>> = Once::new();
 
 /// Loads the class of receipts, at import: a first call that imports would hold the import lock,
 /// and a fork at that moment would leave it locked in the child.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
-    RECEIPT.import(py, "sentrial._receipt", "Receipt").map(drop)
+    receipt_class(py).map(drop)
+}
+
+fn receipt_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    let class = RECEIPT.get_or_try_init(|| {
+        let class = py.import("sentrial._receipt")?.getattr("Receipt")?;
+        PyResult::Ok(class.cast_into::<PyType>()?.unbind())
+    })?;
+    Ok(class.bind(py))
 }
 
 /// A lazy receipt: a dict that asks for the answer when it is first read. `loud`: whoever awaits it
@@ -93,7 +101,7 @@ pub(crate) fn receipt(
     client: Arc<ClientState>,
     loud: bool,
 ) -> PyResult<Py<PyAny>> {
-    let class = RECEIPT.import(py, "sentrial._receipt", "Receipt")?;
+    let class = receipt_class(py)?;
     let pending = Pending {
         receipt,
         client,

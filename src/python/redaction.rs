@@ -1,6 +1,6 @@
 //! Redaction as Python sees it: its options, and the rules as an object.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString};
 

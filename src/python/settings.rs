@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::python::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict};
 
 use crate::core::api_key::ApiKey;
@@ -122,8 +122,8 @@ pub(crate) fn build(py: Python<'_>, mut args: Arguments<'_, '_>) -> PyResult<Inn
 
 /// What a client is before its `__init__` has run: every call is a no-op.
 pub(crate) fn idle(py: Python<'_>) -> PyResult<Arc<Inner>> {
-    static IDLE: PyOnceLock<Arc<Inner>> = PyOnceLock::new();
-    let idle = IDLE.get_or_try_init(py, || {
+    static IDLE: Once<Arc<Inner>> = Once::new();
+    let idle = IDLE.get_or_try_init(|| {
         let (url, _) = ApiUrl::parse(DEFAULT_API_URL, false)?;
         let settings = Settings {
             url: Arc::new(url),

@@ -59,6 +59,14 @@ fn of_group<'py>(py: Python<'py>, group: &Group) -> PyResult<Bound<'py, PyDict>>
     Ok(shown)
 }
 
+/// The folder that a process would write to; nothing is made. Raises `OSError`, in words, if none
+/// can be used.
+#[pyfunction]
+#[pyo3(signature = (spool_dir = None))]
+pub(crate) fn spool_folder(spool_dir: Option<String>) -> PyResult<std::path::PathBuf> {
+    inspect::folder(&places(spool_dir)).map_err(PyOSError::new_err)
+}
+
 /// Removes what dead processes have left, all of it or what was recorded with one key; the number
 /// of requests removed.
 #[pyfunction]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
+from tests.process.scripts import run_script
 from tests.security.forward_proxy import ForwardProxy
 from tests.support.answers import Answer
 from tests.support.collector import Collector
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.helpers import Cli
+    from tests.conftest import RunPython
     from tests.support.local_server import LocalServer
 
 CHECKS = ["versions", "frameworks", "address", "key", "proxy", "dns", "connection", "tls"]
@@ -248,6 +250,22 @@ def test_a_spool_that_cannot_be_used(cli: Cli, collector: Collector, tmp_path: P
     assert found["spool"]["status"] == "skipped"
     found = examine(cli, 0, **of(collector, SENTRIAL_SPOOL="durable"))
     assert found["spool"]["detail"].startswith("durable, in ")
+
+
+def test_the_spool_check_makes_nothing_and_says_what_waits(
+    cli: Cli, collector: Collector, refusing: str, run_python: RunPython, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a" / "spool"
+    found = examine(cli, 0, **of(collector, SENTRIAL_SPOOL_DIR=str(folder)))
+    assert found["spool"]["detail"] == f"spill, in {folder}; nothing waits"
+    assert not folder.parent.exists()
+    code = "call(SentrialClient(shutdown_timeout=0.1), 't', 's')"
+    run_script(run_python, refusing, code, SENTRIAL_SPOOL_DIR=str(folder))
+    found = examine(cli, 0, **of(collector, SENTRIAL_SPOOL_DIR=str(folder)))
+    assert "; 1 requests wait (see `sentrial spool status`)" in found["spool"]["detail"]
+    (folder / "x.db").write_text("no database " * 100)
+    found = examine(cli, 0, **of(collector, SENTRIAL_SPOOL_DIR=str(folder)))
+    assert found["spool"]["detail"].endswith("; 1 files cannot be read")
 
 
 def test_a_proxy_is_named_without_its_password(cli: Cli, refusing: str) -> None:

@@ -64,8 +64,9 @@ def test_b4_d13_twenty_clients_have_one_thread(
     env = {"SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": KEY}
     code = CONFIGURED_OFTEN.replace("BATCHING", batching)
     most, left, delivered = json.loads(run_python(code, env=env).ok().stdout)
-    assert most <= 2
-    assert left <= 2
+    # That of the program, that of delivery, and for a moment that of the spool.
+    assert most <= 3
+    assert left <= 3
     assert delivered == 40
 
 

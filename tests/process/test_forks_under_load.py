@@ -183,7 +183,10 @@ say("flushed", [flusher.is_alive(), client.stats()["delivered"]])
     import threading
 
     thread = threading.Thread(
-        target=lambda: (collector.wait_for(21, path="/api/sdk/events"), collector.release())
+        target=lambda: (
+            collector.wait_for(21, path="/api/sdk/events", timeout=40),
+            collector.release(),
+        )
     )
     thread.start()
     ran = run_script(run_python, collector, code, by_name=True, timeout=50).ok()

@@ -63,8 +63,13 @@ impl ClientState {
         lock(&self.queue)
     }
 
-    pub(super) fn push(self: &Arc<Self>, request: Request) {
+    pub(super) fn push(self: &Arc<Self>, mut request: Request) {
         self.ensure_registered();
+        if request.body.len() > self.settings.options.max_event_bytes {
+            // Here, not on the delivery thread: a few bodies of ten times what they may have would
+            // fill the queue before it comes to cut them.
+            self.seal(&mut request);
+        }
         let immediate = self.settings.mode == Mode::Immediate;
         let released = self.queue().push(request, Instant::now());
         self.process.ensure_running();

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -246,18 +246,20 @@ fn wait_for_end(slot: &mut Slot, patience: Duration) -> bool {
 /// Only the place is told, for the message may quote what the program recorded. Other threads,
 /// and whatever hook was there, are left alone; the hook is that of this library's own runtime.
 fn keep_panics_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if std::thread::current()
-                .name()
-                .is_some_and(|name| OURS.contains(&name))
-            {
-                PLACE.set(info.location().map(ToString::to_string));
-            } else {
-                previous(info);
-            }
-        }));
-    });
+    // Not a `Once`: a child forked while the hook is being set would wait for it for ever.
+    static SET: AtomicBool = AtomicBool::new(false);
+    if SET.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current()
+            .name()
+            .is_some_and(|name| OURS.contains(&name))
+        {
+            PLACE.set(info.location().map(ToString::to_string));
+        } else {
+            previous(info);
+        }
+    }));
 }

@@ -75,6 +75,7 @@ impl Queue {
         for mut request in requests {
             request.seq = self.keep.next_adopted;
             self.keep.next_adopted += 1;
+            request.date(now);
             request.charged = request.weight();
             self.counters.adopted += 1;
             self.keep.adopted += 1;

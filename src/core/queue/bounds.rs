@@ -8,7 +8,7 @@ use crate::core::error::{DeliveryError, DropReason};
 use crate::core::lane::Lane;
 use crate::core::notices::Level;
 use crate::core::receipt::Outcome;
-use crate::core::request::Request;
+use crate::core::request::{Kind, Request};
 use crate::core::session::Session;
 
 impl Queue {
@@ -63,6 +63,29 @@ impl Queue {
             let session = Arc::clone(&lane.session);
             self.bury(&session, DropReason::QueueFull, None, now);
         }
+    }
+
+    /// Gives up the next request of a lane if it is too old; false if it is not. A session whose
+    /// creation is too old is given up as a whole.
+    pub(super) fn expire(&mut self, key: u64, now: Instant) -> bool {
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return false;
+        };
+        let first = lane.waiting.front();
+        if !first.is_some_and(|first| first.is_too_old(now)) {
+            return false;
+        }
+        let Some(request) = lane.waiting.pop_front() else {
+            return false;
+        };
+        let session = Arc::clone(&lane.session);
+        let creates = request.kind == Kind::Create;
+        self.forget(request, DropReason::TooOld, None);
+        if creates {
+            self.bury(&session, DropReason::TooOld, None, now);
+        }
+        self.reindex(key, now);
+        true
     }
 
     /// A request leaves memory undelivered and unwritten.

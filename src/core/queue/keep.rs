@@ -235,10 +235,12 @@ impl Queue {
 
     /// What is to be done about the spool now, if anything.
     pub(in crate::core) fn chores(&mut self, now: Instant) -> Option<Chores> {
-        if !self.keep.is_on() {
-            return None;
-        }
         let mut chores = Chores::default();
+        if !self.keep.is_on() {
+            // What was on disk when the spool failed cannot be read: its lanes go on without it.
+            self.collect_loads(&mut chores, now);
+            return (!chores.loads.is_empty()).then_some(chores);
+        }
         if self.keep.due.is_some_and(|at| at <= now) {
             self.keep.due = None;
             chores.gone = std::mem::take(&mut self.keep.gone);

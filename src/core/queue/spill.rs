@@ -248,6 +248,7 @@ impl Queue {
             let mut request = row.revive(Home::Own, Arc::clone(&session), named);
             request.idempotency_key = None;
             request.lane = key;
+            request.date(now);
             request.charged = request.weight();
             request.receipt = self
                 .keep

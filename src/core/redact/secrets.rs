@@ -3,9 +3,10 @@
 //! Precision before recall: each rule asks for a known beginning, a length and an alphabet, so that
 //! prose and code are not hit.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
+use arc_swap::{ArcSwapOption, Guard};
 
 use super::hit::{Hits, Rule};
 
@@ -138,19 +139,29 @@ pub(super) fn possible(length: usize, colon: bool) -> bool {
     length >= SHORTEST || (colon && length >= b"a://:b@".len())
 }
 
-static BEGINNINGS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
+/// Made at the first look. Not a `LazyLock`: a child forked while the delivery thread makes it would
+/// wait for it for ever.
+static BEGINNINGS: ArcSwapOption<AhoCorasick> = ArcSwapOption::const_empty();
+
+fn beginnings() -> Guard<Option<Arc<AhoCorasick>>> {
+    let known = BEGINNINGS.load();
+    if known.is_some() {
+        return known;
+    }
+    let made = AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostLongest)
         // The beginnings are too many and too short for one: it costs more than it skips.
         .prefilter(false)
         .kind(Some(aho_corasick::AhoCorasickKind::DFA))
-        .build(SHAPES.iter().map(|(_, beginning, _)| beginning))
-        .ok()
-});
+        .build(SHAPES.iter().map(|(_, beginning, _)| beginning));
+    BEGINNINGS.store(made.ok().map(Arc::new));
+    BEGINNINGS.load()
+}
 
 /// Finds secrets.
 pub(super) fn find(text: &[u8], hits: &mut Hits) {
-    let Some(beginnings) = BEGINNINGS.as_ref() else {
+    let known = beginnings();
+    let Some(beginnings) = known.as_ref() else {
         // Cannot happen, as a test shows; if it did, nothing may pass unseen.
         hits.add(0, text.len(), Rule::Withheld);
         return;

@@ -153,6 +153,14 @@ impl Clerk {
                 }
                 written
             }
+            Err(error @ StoreError::Full(_)) => {
+                *cap = store.make_do(gone, lanes);
+                let text = format!(
+                    "the spool file {error}: what it cannot take is kept in memory, or dropped"
+                );
+                self.say(client, &text);
+                0
+            }
             Err(error) => {
                 self.refuse(client, &error.to_string());
                 0

@@ -117,6 +117,14 @@ fn purge_file(
     Ok(removed)
 }
 
+/// The folder that a process would write to; nothing is made.
+///
+/// # Errors
+/// In words, why there is none.
+pub fn folder(places: &SpoolPlaces) -> Result<PathBuf, String> {
+    place::to_use(places)
+}
+
 /// Microseconds since 1970, now.
 #[must_use]
 pub fn now() -> i64 {

@@ -29,8 +29,8 @@ use super::client::ClientState;
 
 /// Bytes that all files of a folder may hold together.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-/// What is older is given up: nobody waits for it any more.
-const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// What is older is given up, on disk and in memory: nobody waits for it any more.
+pub(in crate::core) const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

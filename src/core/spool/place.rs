@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+
 use crate::core::options::SpoolPlaces;
 
 /// Bits by which others than the owner could put files of theirs in the place of ours.
@@ -46,6 +48,28 @@ pub(super) fn to_write(places: &SpoolPlaces) -> Result<PathBuf, String> {
     let mut why = String::new();
     for candidate in candidates(places) {
         match candidate.make().and_then(|()| candidate.writable()) {
+            Ok(()) => return Ok(candidate.path),
+            Err(error) if why.is_empty() => why = error,
+            Err(_) => {}
+        }
+    }
+    Err(why)
+}
+
+/// The folder that would be written to; nothing is made.
+///
+/// # Errors
+/// In words, why none can be used.
+pub(super) fn to_use(places: &SpoolPlaces) -> Result<PathBuf, String> {
+    let mut why = String::new();
+    for candidate in candidates(places) {
+        match candidate.check().and_then(|there| {
+            if there {
+                candidate.writable()
+            } else {
+                candidate.makeable()
+            }
+        }) {
             Ok(()) => return Ok(candidate.path),
             Err(error) if why.is_empty() => why = error,
             Err(_) => {}
@@ -114,7 +138,19 @@ impl Candidate {
     }
 
     fn writable(&self) -> Result<(), String> {
-        let access = rustix::fs::access(&self.path, rustix::fs::Access::WRITE_OK);
+        self.may_write(&self.path)
+    }
+
+    /// Could it be made, in the nearest folder above that is there?
+    fn makeable(&self) -> Result<(), String> {
+        let mut above = self.path.ancestors().skip(1);
+        let above = above.find(|above| above.exists());
+        // Of a relative path nothing may be left: then it is made where the process is.
+        self.may_write(above.unwrap_or(Path::new(".")))
+    }
+
+    fn may_write(&self, folder: &Path) -> Result<(), String> {
+        let access = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK);
         access.map_err(|error| self.says(&std::io::Error::from(error).to_string()))
     }
 

@@ -179,7 +179,7 @@ fn redirects_in_a_circle_end() {
 
 #[test]
 fn an_answer_beyond_the_limit_is_cut() {
-    const LIMIT: usize = 1024 * 1024;
+    const LIMIT: usize = 4 * 1024 * 1024;
     let server = Server::start(|_| Act::Answer(200, Vec::new(), vec![b'x'; 3 * LIMIT]));
     let client = impatient(&server.url(), SOON, 1);
     assert_eq!(answered(&send(&client)).len(), LIMIT);

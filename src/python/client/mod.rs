@@ -9,8 +9,8 @@ mod sessions;
 
 use std::sync::{Arc, OnceLock};
 
+use crate::python::once::intern;
 use arc_swap::ArcSwapOption;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 

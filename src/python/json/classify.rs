@@ -5,7 +5,7 @@
 //! `isinstance` hooks and `__getattr__` of the object or its metaclass play no part: an object
 //! that answers to every name (a `Mock`, a lazy proxy) is not mistaken for a model.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyMappingProxy, PyString, PyTuple, PyType};
 

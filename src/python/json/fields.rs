@@ -1,6 +1,6 @@
 //! Objects made of fields: dataclasses, attrs classes, pydantic models.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyEllipsis, PyString, PyTuple};
 

@@ -1,6 +1,6 @@
 //! Keys of objects, spelled as Python's `json` spells them.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 

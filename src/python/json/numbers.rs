@@ -1,6 +1,6 @@
 //! Numbers: shortest round-trip floats, integers of any size.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 

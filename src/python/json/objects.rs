@@ -1,7 +1,7 @@
 //! Everything whose type is not exactly a JSON-like built-in.
 
+use crate::python::once::intern;
 use pyo3::exceptions::PyBaseException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyIterator, PyList, PyMemoryView,

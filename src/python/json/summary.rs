@@ -1,6 +1,6 @@
 //! Objects told in a few words: exceptions, large arrays, tables.
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pyo3::intern;
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString};
 

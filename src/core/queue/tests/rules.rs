@@ -35,6 +35,44 @@ fn bytes_return_to_zero_although_the_id_makes_the_body_longer() {
 }
 
 #[test]
+fn what_is_older_than_seven_days_is_given_up_and_counted_as_too_old() {
+    let mut bench = Bench::new();
+    bench.push(Kind::Event, &Session::known("old"));
+    bench.pass(4 * 86_400);
+    bench.push(Kind::Event, &Session::known("young"));
+    let create = Session::pending();
+    bench.push(Kind::Create, &create);
+    bench.pass(4 * 86_400);
+    let request = bench.take().expect("the young one");
+    assert_eq!(request.number, 2);
+    bench.settle(request, refused());
+    let counters = bench.queue.counters();
+    assert_eq!(dropped(&bench, DropReason::TooOld), 1);
+    assert_eq!((counters.accepted, counters.pending), (3, 2));
+    bench.push(Kind::Event, &create);
+    bench.pass(4 * 86_400);
+    assert!(bench.take().is_none(), "its creation is too old");
+    assert_eq!(create.identity(), Identity::Dead);
+    assert_eq!(dropped(&bench, DropReason::TooOld), 4);
+    assert_eq!(
+        (bench.queue.counters().pending, bench.queue.bytes()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn whoever_waits_for_an_answer_is_not_told_that_it_is_too_old() {
+    let mut bench = Bench::with(Limits {
+        immediate: true,
+        ..limits()
+    });
+    bench.push(Kind::Event, &Session::known("s"));
+    bench.pass(8 * 86_400);
+    bench.answer(status(200));
+    assert_eq!(dropped(&bench, DropReason::TooOld), 0);
+}
+
+#[test]
 fn delivered_bytes_are_those_of_the_bodies() {
     let mut bench = Bench::new();
     bench.push(Kind::Event, &Session::known("s"));
