@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::python::once::Once;
-use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 
 use super::client::SentrialClient;
+use super::once::{Once, intern};
 use super::record::SessionRecord;
 
 /// Links after which a chain is first rebuilt without what is no longer needed; then whenever it

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import sentrial
 
-from tests.support.sdk import client_for, emptied
+from tests.support.fixtures import collector_that_gets_everything
+from tests.support.sdk import client_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
     from tests.support.collector import Collector
 
 
-@pytest.fixture(name="collector")
-def collector_that_gets_everything(collector: Collector) -> Iterator[Collector]:
-    """Give the collector of the tests, which in the end gets what is still queued."""
-    with emptied(collector):
-        yield collector
+__all__ = ["client", "collector_that_gets_everything", "nothing_swallowed"]
 
 
 @pytest.fixture

@@ -9,21 +9,21 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from sentrial._terminal import Terminal, plain
 from sentrial.cli import config, connection
 from sentrial.cli.acceptance import acceptance
 from sentrial.cli.checks import Finding, failed, ok, skipped, warning
 from sentrial.cli.framework_check import frameworks
 from sentrial.cli.network_checks import network
 from sentrial.cli.spool_check import spool
-from sentrial.cli.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from sentrial._core import SentrialClient
+    from sentrial._terminal import Terminal as _Terminal
     from sentrial.cli.acceptance import Acceptance
-    from sentrial.cli.terminal import Terminal as _Terminal
 
 _TIMEOUT = 10.0
 _SKEW = 30.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sentrial._terminal import Terminal, plain
 from sentrial.cli import connection, experiment_texts
-from sentrial.cli.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from sentrial._experiment_errors import said
 from sentrial._experiment_progress import bar, short_id
 from sentrial._experiment_runs import carried_out, finished, jobs_of
+from sentrial._terminal import plain
 from sentrial.cli.experiment_texts import cut
-from sentrial.cli.terminal import plain
 from sentrial.exceptions import SentrialError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sentrial._experiment_runs import Job
-    from sentrial.cli.terminal import Terminal
+    from sentrial._terminal import Terminal
     from sentrial.experiment import Experiment, ExperimentRunResult
 
 _RULE = "=" * 60

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sentrial._terminal import plain, shortened
 from sentrial.cli import figures
 from sentrial.cli.table import show_table
-from sentrial.cli.terminal import plain, shortened
 
 if TYPE_CHECKING:
-    from sentrial.cli.terminal import Terminal
+    from sentrial._terminal import Terminal
     from sentrial.experiment import Experiment
 
 _PROMPT_WIDTH = 50

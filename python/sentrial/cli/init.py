@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sentrial._terminal import Terminal, plain
 from sentrial.cli import connection
-from sentrial.cli.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     import argparse

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from sentrial._terminal import Terminal, plain
 from sentrial.cli import database
 from sentrial.cli.table import show_table
-from sentrial.cli.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     import argparse

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentrial.cli.terminal import Terminal, plain
+from sentrial._terminal import Terminal, plain
 
 if TYPE_CHECKING:
     import argparse

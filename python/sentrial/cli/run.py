@@ -11,8 +11,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from sentrial._terminal import Terminal
 from sentrial.cli import database
-from sentrial.cli.terminal import Terminal
 from sentrial.cli.tree import show_tree
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sentrial._terminal import Terminal, plain, shortened
 from sentrial.cli import database, figures
 from sentrial.cli.table import show_table
-from sentrial.cli.terminal import Terminal, plain, shortened
 
 if TYPE_CHECKING:
     from datetime import timedelta

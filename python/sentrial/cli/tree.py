@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sentrial._terminal import plain, shortened
 from sentrial.cli import figures
-from sentrial.cli.terminal import plain, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sentrial.cli.terminal import Terminal
+    from sentrial._terminal import Terminal
 
 _DETAIL_WIDTH = 100
 _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "yellow"}
