@@ -1,0 +1,53 @@
+"""Python 3.12+ warns of a fork of a process with several threads; ours step aside for it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tests.process.forks import RELEASE, hanging_until
+from tests.process.scripts import run_script
+
+if TYPE_CHECKING:
+    from tests.conftest import RunPython
+    from tests.support.collector import Collector
+
+FORKS = 10
+WARNING = "DeprecationWarning: This process"
+
+
+def test_a_fork_with_an_idle_client_gives_no_warning(
+    collector: Collector, run_python: RunPython
+) -> None:
+    """After each fork the next event starts the delivery again."""
+    code = f"""
+client = SentrialClient()
+for n in range({FORKS}):
+    call(client, f"parent {{n}}", "s")
+    client.flush(10)
+    assert client.stats()["pending"] == 0
+    assert reap(child(lambda: None)) == 0
+"""
+    ran = run_script(run_python, collector, code).ok()
+    assert ran.stats["delivered"] == FORKS
+
+
+def test_a_fork_with_queued_requests_may_give_a_warning(
+    collector: Collector, run_python: RunPython
+) -> None:
+    """Python 3.13 counts when the delivery already goes on, Python 3.12 before."""
+    code = f"""
+client = SentrialClient(shutdown_timeout=20)
+call(client, "parent", "s")
+eventually(lambda: client.stats()["in_flight"] == 1)
+for n in range({FORKS}):
+    assert reap(child(lambda: None)) == 0
+say("in flight", client.stats()["in_flight"])
+release()
+"""
+    with hanging_until(collector, "/release"):
+        ran = run_script(run_python, collector, RELEASE + code)
+    assert ran.finished.exit == 0, ran.report()
+    warnings = sum(WARNING in line for line in ran.lines)
+    assert warnings == (FORKS if sys.version_info >= (3, 13) else 0), ran.report()
+    assert ran.stats["delivered"] == ran.stats["accepted"] == 1
