@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.process.forks import RELEASE, hanging_until
 from tests.process.scripts import run_script
 
@@ -16,20 +18,31 @@ FORKS = 10
 WARNING = "DeprecationWarning: This process"
 
 
+@pytest.mark.parametrize("spool", ["off", "spill"])
 def test_a_fork_with_an_idle_client_gives_no_warning(
-    collector: Collector, run_python: RunPython
+    collector: Collector, run_python: RunPython, spool: str
 ) -> None:
-    """After each fork the next event starts the delivery again."""
+    """After each fork the next event starts the delivery again.
+
+    Idle is also the spool: with the first event its thread looks for what earlier processes left.
+    """
     code = f"""
+def at_rest():
+    # The thread of the spool ends half a second after its last job.
+    return len(os.listdir("/proc/self/task")) <= 2
+
 client = SentrialClient()
+call(client, "first", "s")
+client.flush(10)
+eventually(at_rest)
 for n in range({FORKS}):
     call(client, f"parent {{n}}", "s")
     client.flush(10)
     assert client.stats()["pending"] == 0
     assert reap(child(lambda: None)) == 0
 """
-    ran = run_script(run_python, collector, code).ok()
-    assert ran.stats["delivered"] == FORKS
+    ran = run_script(run_python, collector, code, SENTRIAL_SPOOL=spool).ok()
+    assert ran.stats["delivered"] == FORKS + 1
 
 
 def test_a_fork_with_queued_requests_may_give_a_warning(
