@@ -6,99 +6,18 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::python::once::Once;
-use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 
+use super::chain::{Chain, Link, Origin, Owner, below, needed, walk};
 use super::client::SentrialClient;
 use super::record::SessionRecord;
 use crate::core::session::Session;
-
-/// Links after which a chain is rebuilt without what is no longer needed.
-const MAX_DEPTH: usize = 8;
-
-/// Which chain.
-#[derive(Clone, Copy)]
-pub(crate) enum Chain {
-    /// Sessions that calls attach to.
-    Session,
-    /// Sessions whose state is shown.
-    State,
-}
-
-impl Chain {
-    fn variable(self, py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-        static SESSION: Once<Py<PyAny>> = Once::new();
-        static STATE: Once<Py<PyAny>> = Once::new();
-        let (cell, name) = match self {
-            Self::Session => (&SESSION, "sentrial_session"),
-            Self::State => (&STATE, "sentrial_state"),
-        };
-        let made = cell.get_or_try_init(|| -> PyResult<Py<PyAny>> {
-            let kwargs = PyDict::new(py);
-            kwargs.set_item("default", py.None())?;
-            let class = py.import("_contextvars")?.getattr("ContextVar")?;
-            Ok(class.call((name,), Some(&kwargs))?.unbind())
-        })?;
-        Ok(made.bind(py))
-    }
-
-    fn head(self, py: Python<'_>) -> Option<Bound<'_, Node>> {
-        let value = self
-            .variable(py)
-            .ok()?
-            .call_method0(intern!(py, "get"))
-            .ok()?;
-        value.cast_into::<Node>().ok()
-    }
-
-    fn set(self, py: Python<'_>, node: Option<&Bound<'_, Node>>) -> PyResult<()> {
-        self.variable(py)?
-            .call_method1(intern!(py, "set"), (node,))?;
-        Ok(())
-    }
-}
 
 /// Makes the context variables, at import; see [`super::pending::prepare`].
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     Chain::Session.variable(py)?;
     Chain::State.variable(py).map(drop)
-}
-
-/// How a node refers to the client.
-enum Owner {
-    Weak(Py<PyWeakrefReference>),
-    Strong(Py<SentrialClient>),
-    Nobody,
-}
-
-/// What made a session current.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// `begin()`: it leaves when the interaction finishes.
-    Interaction,
-    /// `set_session_context()`.
-    Manual,
-    /// `create_session()`: current for state until the next one.
-    Created,
-}
-
-/// One link of a chain.
-#[pyclass(frozen, module = "sentrial._core", name = "ContextNode")]
-pub(crate) struct Node {
-    parent: Option<Py<Node>>,
-    depth: usize,
-    origin: Origin,
-    client_number: u64,
-    owner: Owner,
-    record: Weak<SessionRecord>,
-    /// Set by `set_session_context()` before any client was named.
-    id: Option<String>,
-    /// State before there is any session.
-    anonymous: Option<Py<PyDict>>,
-    /// The interaction whose session it is.
-    interaction: Option<Py<PyWeakrefReference>>,
 }
 
 /// The current session: who to send to, and what for.
@@ -108,46 +27,14 @@ pub(crate) struct Current<'py> {
     pub(crate) id: Option<String>,
 }
 
-impl Node {
-    /// Is only the id known, because no client was named?
-    fn is_named(&self) -> bool {
-        self.id.is_some()
-    }
-
-    fn live(&self) -> Option<Arc<SessionRecord>> {
-        self.record.upgrade().filter(|record| record.is_live())
-    }
-
-    fn client<'py>(&self, py: Python<'py>) -> Option<Bound<'py, SentrialClient>> {
-        match &self.owner {
-            Owner::Weak(weak) => weak
-                .bind(py)
-                .upgrade()
-                .and_then(|client| client.cast_into().ok()),
-            Owner::Strong(client) => Some(client.bind(py).clone()),
-            Owner::Nobody => None,
-        }
-    }
-}
-
-fn walk(py: Python<'_>, chain: Chain) -> impl Iterator<Item = Bound<'_, Node>> {
-    std::iter::successors(chain.head(py), move |node| {
-        node.get()
-            .parent
-            .as_ref()
-            .map(|parent| parent.bind(py).clone())
-    })
-}
-
 /// The innermost session that is neither finished nor collected.
 pub(crate) fn current(py: Python<'_>) -> Option<Current<'_>> {
-    walk(py, Chain::Session).find_map(|node| {
-        let node = node.get();
-        let record = node.live();
-        (record.is_some() || node.is_named()).then(|| Current {
-            client: node.client(py),
+    walk(py, Chain::Session).find_map(|link| {
+        let record = link.live();
+        (record.is_some() || link.is_named()).then(|| Current {
+            client: link.client(py),
             record,
-            id: node.id.clone(),
+            id: link.id.clone(),
         })
     })
 }
@@ -163,10 +50,9 @@ pub(crate) fn context_variables(py: Python<'_>) -> PyResult<(Bound<'_, PyAny>, B
 /// The innermost interaction that is neither finished nor collected.
 #[pyfunction]
 pub(crate) fn current_interaction(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
-    walk(py, Chain::Session).find_map(|node| {
-        let node = node.get();
-        node.live()?;
-        node.interaction.as_ref()?.bind(py).upgrade()
+    walk(py, Chain::Session).find_map(|link| {
+        link.live()?;
+        link.interaction.as_ref()?.bind(py).upgrade()
     })
 }
 
@@ -226,9 +112,11 @@ pub(crate) fn set(
         return clear(py);
     };
     let Some(client) = client.cloned().or(inherited) else {
-        let node = Node {
+        let (depth, tidy_at) = below(None);
+        let link = Link {
             parent: None,
-            depth: 0,
+            depth,
+            tidy_at,
             origin: Origin::Manual,
             client_number: 0,
             owner: Owner::Nobody,
@@ -237,7 +125,7 @@ pub(crate) fn set(
             anonymous: None,
             interaction: None,
         };
-        return Chain::Session.set(py, Some(&Bound::new(py, node)?));
+        return Chain::Session.set(py, Some(Arc::new(link)));
     };
     let record = client.get().inner().registry.get(id);
     if record.state(py).is_none() {
@@ -257,13 +145,10 @@ pub(crate) fn leave(py: Python<'_>) -> PyResult<()> {
     let Some(head) = Chain::Session.head(py) else {
         return Ok(());
     };
-    let live = walk(py, Chain::Session).find(|node| {
-        let node = node.get();
-        node.live().is_some() || node.is_named()
-    });
+    let live = walk(py, Chain::Session).find(|link| link.live().is_some() || link.is_named());
     match live {
-        Some(node) if node.is(&head) => Ok(()),
-        live => Chain::Session.set(py, live.as_ref()),
+        Some(link) if Arc::ptr_eq(&link, &head) => Ok(()),
+        live => Chain::Session.set(py, live),
     }
 }
 
@@ -275,16 +160,18 @@ fn push(
     interaction: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let py = client.py();
-    let parent = needed(py, chain, client.get().inner().number)?;
+    let parent = needed(py, chain, client.get().inner().number);
     // An explicit client of the user's may live in the context only; an interaction holds its own.
     let owner = if origin == Origin::Manual {
         Owner::Strong(client.clone().unbind())
     } else {
         Owner::Weak(PyWeakrefReference::new(client.as_any())?.unbind())
     };
-    let node = Node {
-        depth: parent.as_ref().map_or(0, |parent| parent.get().depth + 1),
-        parent: parent.map(Bound::unbind),
+    let (depth, tidy_at) = below(parent.as_deref());
+    let link = Link {
+        depth,
+        tidy_at,
+        parent,
         origin,
         client_number: client.get().inner().number,
         owner,
@@ -296,52 +183,7 @@ fn push(
             .transpose()?
             .map(Bound::unbind),
     };
-    chain.set(py, Some(&Bound::new(py, node)?))
-}
-
-/// The part of a chain that a new node of this client stands on: what is live and would become
-/// current again once the new session has finished.
-fn needed(py: Python<'_>, chain: Chain, client: u64) -> PyResult<Option<Bound<'_, Node>>> {
-    let keep = |node: &Bound<'_, Node>| {
-        let node = node.get();
-        let replaced = node.origin == Origin::Created && node.client_number == client;
-        !replaced && (node.live().is_some() || node.anonymous.is_some() || node.is_named())
-    };
-    let first = walk(py, chain).find(keep);
-    if first
-        .as_ref()
-        .is_none_or(|node| node.get().depth < MAX_DEPTH)
-    {
-        return Ok(first);
-    }
-    let kept: Vec<_> = walk(py, chain).filter(keep).collect();
-    let length = first.as_ref().map_or(0, |node| node.get().depth + 1);
-    if kept.len() * 2 > length {
-        // Sessions that are really nested this deep: nothing to leave out.
-        return Ok(first);
-    }
-    let mut parent: Option<Bound<'_, Node>> = None;
-    for old in kept.into_iter().rev() {
-        let old = old.get();
-        let owner = match &old.owner {
-            Owner::Weak(weak) => Owner::Weak(weak.clone_ref(py)),
-            Owner::Strong(client) => Owner::Strong(client.clone_ref(py)),
-            Owner::Nobody => Owner::Nobody,
-        };
-        let node = Node {
-            depth: parent.as_ref().map_or(0, |parent| parent.get().depth + 1),
-            parent: parent.map(Bound::unbind),
-            origin: old.origin,
-            client_number: old.client_number,
-            owner,
-            record: Weak::clone(&old.record),
-            id: old.id.clone(),
-            anonymous: old.anonymous.as_ref().map(|state| state.clone_ref(py)),
-            interaction: old.interaction.as_ref().map(|weak| weak.clone_ref(py)),
-        };
-        parent = Some(Bound::new(py, node)?);
-    }
-    Ok(parent)
+    chain.set(py, Some(Arc::new(link)))
 }
 
 /// Where the state of a client is kept in this context.
@@ -351,17 +193,16 @@ enum Holder<'py> {
 }
 
 fn holder(py: Python<'_>, client: u64) -> Option<Holder<'_>> {
-    let ours = |node: &Bound<'_, Node>| node.get().client_number == client;
+    let ours = |link: &Arc<Link>| link.client_number == client;
     let live = walk(py, Chain::State)
         .filter(ours)
-        .find_map(|node| node.get().live());
+        .find_map(|link| link.live());
     if let Some(record) = live {
         return Some(Holder::Record(record));
     }
-    walk(py, Chain::State).filter(ours).find_map(|node| {
-        let node = node.get();
-        let anonymous = node.anonymous.as_ref().map(|dict| dict.bind(py).clone());
-        let finished = node.record.upgrade().filter(|record| record.is_finished());
+    walk(py, Chain::State).filter(ours).find_map(|link| {
+        let anonymous = link.anonymous.as_ref().map(|dict| dict.bind(py).clone());
+        let finished = link.record.upgrade().filter(|record| record.is_finished());
         anonymous
             .map(Holder::Anonymous)
             .or(finished.map(Holder::Record))
@@ -405,10 +246,12 @@ pub(crate) fn replace_state<'py>(
 fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>) -> PyResult<()> {
     let py = client.py();
     let number = client.get().inner().number;
-    let parent = needed(py, Chain::State, number)?;
-    let node = Node {
-        depth: parent.as_ref().map_or(0, |parent| parent.get().depth + 1),
-        parent: parent.map(Bound::unbind),
+    let parent = needed(py, Chain::State, number);
+    let (depth, tidy_at) = below(parent.as_deref());
+    let link = Link {
+        depth,
+        tidy_at,
+        parent,
         origin: Origin::Created,
         client_number: number,
         owner: Owner::Nobody,
@@ -417,5 +260,5 @@ fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>
         anonymous: Some(state.unbind()),
         interaction: None,
     };
-    Chain::State.set(py, Some(&Bound::new(py, node)?))
+    Chain::State.set(py, Some(Arc::new(link)))
 }

@@ -15,6 +15,7 @@
 mod awaited;
 mod before_send;
 mod begun;
+mod chain;
 mod client;
 mod context;
 mod deferred;
@@ -51,9 +52,11 @@ mod core_module {
     #[pymodule_export]
     use super::begun::{FirstSession, watch_first_session};
     #[pymodule_export]
+    use super::chain::Node;
+    #[pymodule_export]
     use super::client::SentrialClient;
     #[pymodule_export]
-    use super::context::{Node, context_variables, current_interaction};
+    use super::context::{context_variables, current_interaction};
     #[pymodule_export]
     use super::deferred::{
         awaits_answers, deferred_client, flush_mirror, start_create_session, start_flush,

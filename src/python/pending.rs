@@ -109,6 +109,9 @@ pub(crate) fn receipt(
     };
     // Made empty and then filled: `Receipt({...})` would build a second dict for every call.
     let unread = class.call0()?.cast_into::<PyDict>()?;
-    unread.set_item(pyo3::intern!(py, KEY), Bound::new(py, pending)?)?;
+    unread.set_item(
+        crate::python::once::intern!(py, KEY),
+        Bound::new(py, pending)?,
+    )?;
     Ok(unread.into_any().unbind())
 }

@@ -51,8 +51,6 @@ def test_the_configuration_tables_have_every_option(callable_name: str) -> None:
     given = set(
         inspect.signature(getattr(importlib.import_module("sentrial"), callable_name)).parameters
     )
-    # An integration of its own, with its own page.
-    given -= {"langfuse"}
     assert given == set(table_column(CONFIGURATION, "option"))
 
 

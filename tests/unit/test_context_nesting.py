@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import sentrial
 
-from tests.support.sdk import client_for, in_loop, in_thread, sessions_sent
+from tests.support.sdk import KEY, client_for, in_loop, in_thread, sessions_sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import RunPython
     from tests.support.collector import Collector
 
 current = sentrial.get_session_context
@@ -65,6 +66,30 @@ def test_a_very_long_chain_keeps_the_innermost_current(client: sentrial.Sentrial
     assert current() == begun[0].session_id
     begun[0].finish()
     assert current() is None
+
+
+def test_open_sessions_of_any_number_leave_the_context_on_a_small_stack(
+    run_python: RunPython, collector: Collector
+) -> None:
+    code = """
+        import threading, sentrial
+
+        client = sentrial.SentrialClient()
+
+        def work():
+            held = [client.begin("u", f"agent{number}") for number in range(3000)]
+            while held:
+                held.pop(0)
+            print(sentrial.get_current_interaction())
+            sentrial.clear_session_context()
+
+        threading.stack_size(512 * 1024)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    """
+    env = {"SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": KEY}
+    assert run_python(code, env=env).ok().stdout == "None\n"
 
 
 def test_interleaved_interactions_keep_their_own_events_state_and_input(

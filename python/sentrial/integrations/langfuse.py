@@ -60,7 +60,7 @@ class LangfuseIntegration:
         self._given = langfuse_client
         self._options = {"public_key": public_key, "secret_key": secret_key, "host": host}
         # By process: the threads of a client do not survive a fork.
-        self._made: dict[int, Any] = {}
+        self._made: dict[int, _Made] = {}
         self._complained = False
         if enabled and langfuse_client is None and not versions.is_importable("langfuse"):
             self.enabled = False
@@ -72,11 +72,13 @@ class LangfuseIntegration:
         if self._given is not None or not self.enabled:
             return self._given
         pid = os.getpid()
-        client = self._made.get(pid)
-        if client is None:
+        made = self._made.get(pid)
+        if made is None:
             versions.check("langfuse")
-            client = self._made.setdefault(pid, _made(self._options))
-        return client
+            for inherited in list(self._made.values()):
+                inherited.forget()
+            made = self._made.setdefault(pid, _make(self._options))
+        return made.client
 
     def _api(self) -> Any:
         """Return the client, or what makes a newer one speak like version 2."""
@@ -223,12 +225,15 @@ class LangfuseIntegration:
 
     def _flush(self) -> None:
         self.client.flush()
+        made = self._made.get(os.getpid())
+        if made is not None:
+            made.flush_spans()
 
     def shutdown(self) -> None:
         """Deliver to Langfuse and end the client, unless it is yours; waits."""
         made = self._made.pop(os.getpid(), None)
         if made is not None:
-            self._call("shutdown", lambda: _shut_down(made))
+            self._call("shutdown", made.shut_down)
 
     def mirror_target(self) -> Target | None:
         """Return where a client's requests are recorded; None if that is switched off."""
@@ -237,18 +242,46 @@ class LangfuseIntegration:
         return LangfuseTarget(self) if self.enabled else None
 
 
-def _made(options: dict[str, str | None]) -> Any:
-    """Make a client that is ours alone."""
+class _Made:
+    """A client that is ours alone."""
+
+    def __init__(self, client: Any, provider: Any) -> None:
+        self.client = client
+        self._provider = provider
+
+    def flush_spans(self) -> None:
+        """Deliver spans: `flush` of early versions 3 does so for the global provider only."""
+        if self._provider is not None:
+            self._provider.force_flush()
+
+    def forget(self) -> None:
+        """Let a forked child have its own: Langfuse keeps one by key, without threads there."""
+        resources = getattr(self.client, "_resources", None)
+        instances = getattr(type(resources), "_instances", {})
+        for key in [key for key, known in instances.items() if known is resources]:
+            instances.pop(key, None)
+
+    def shut_down(self) -> None:
+        self.flush_spans()
+        self.client.shutdown()
+        # Version 2 leaves its connections open.
+        connections = getattr(self.client, "httpx_client", None)
+        if connections is not None:
+            connections.close()
+
+
+def _make(options: dict[str, str | None]) -> _Made:
     import inspect
 
     from langfuse import Langfuse
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    provider = None
     if "tracer_provider" in inspect.signature(Langfuse.__init__).parameters:
         # Otherwise it would become, or use, the global provider of the program.
         from opentelemetry.sdk.trace import TracerProvider
 
-        given["tracer_provider"] = TracerProvider(shutdown_on_exit=False)
+        provider = given["tracer_provider"] = TracerProvider(shutdown_on_exit=False)
     elif not hasattr(Langfuse, "trace"):
         raise RuntimeError(
             "a client of Langfuse 3.0 or 3.1 takes over the global tracer provider; "
@@ -256,15 +289,7 @@ def _made(options: dict[str, str | None]) -> Any:
         )
     client = Langfuse(**given)
     _take_exit_hook(client)
-    return client
-
-
-def _shut_down(client: Any) -> None:
-    client.shutdown()
-    # Version 2 leaves its connections open.
-    connections = getattr(client, "httpx_client", None)
-    if connections is not None:
-        connections.close()
+    return _Made(client, provider)
 
 
 def _take_exit_hook(client: Any) -> None:
