@@ -14,6 +14,7 @@ from sentrial import _loop, async_client
 
 from tests.asynchronous.helpers import async_client as make
 from tests.asynchronous.helpers import until
+from tests.process.scripts import STRICT
 from tests.support.sdk import KEY, in_loop, in_thread
 
 if TYPE_CHECKING:
@@ -172,7 +173,5 @@ def test_a_forked_child_waits_in_loops_of_its_own(
     collector: Collector, run_python: RunPython
 ) -> None:
     env = {"SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": KEY}
-    # Python 3.12 counts the threads of the parent when they already work again.
-    options = ("-W", "error", "-W", "ignore:.*multi-threaded:DeprecationWarning")
-    run_python(FORK, env=env, options=options).ok()
+    run_python(FORK, env=env, options=STRICT).ok()
     assert len(collector.requests("PATCH")) == 5

@@ -210,10 +210,9 @@ def test_a_forked_child_can_call(collector: Collector, run_python: RunPython) ->
     collector.always("GET", PATH, Answer(json={"a": 1}))
     done = run_python(
         """
-        import os, warnings
+        import os
         from sentrial import SentrialClient
 
-        warnings.filterwarnings("ignore", message=".*multi-threaded.*")
         client = SentrialClient()
         print(client._api_call("GET", "/api/experiments/e/runs"), flush=True)
         if os.fork() == 0:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 KEY = "sentrial_live_process00"
 
+#: Warnings are errors. That of os.fork() about threads is printed: Python throws away the error
+#: that it would become.
+STRICT = ("-W", "error", "-W", "always:This process (pid:DeprecationWarning")
+
 #: Every script begins with this. What `say` prints the test reads back with `told`; the ledger is
 #: printed after everything else that runs at exit, the SDK included.
 PREAMBLE = """
@@ -133,11 +137,11 @@ def run_script(
     by_name: bool = False,
     **env: str,
 ) -> Ran:
-    """Run the preamble and a piece of code against a collector; warnings are errors."""
+    """Run the preamble and a piece of code against a collector; see ``STRICT`` for warnings."""
     url = where if isinstance(where, str) else where.url_by_name if by_name else where.url
     env = {"SENTRIAL_API_URL": url, "SENTRIAL_API_KEY": KEY, **env}
     finished = run_python(
-        PREAMBLE + re.sub(r"^\n", "", code), env=env, timeout=timeout, options=("-W", "error")
+        PREAMBLE + re.sub(r"^\n", "", code), env=env, timeout=timeout, options=STRICT
     )
     ended = time.monotonic()
     told = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.forks import OWN_THREADS, check_nothing_twice, tools
+from tests.process.forks import OWN_THREADS, QUEUED_AT_FORK, check_nothing_twice, tools
 from tests.process.scripts import run_script
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ def test_forks_of_c_while_threads_enqueue(
     """A fork() of C, as of an embedding server, runs no hook before the fork.
 
     The child makes Python whole again, as such servers do: without that the interpreter itself
-    waits for ever for the threads that waited for its lock at the fork.
+    waits for ever for the threads that waited for its lock at the fork. Doing so releases the lock
+    of imports, which Python 3.13 wants to be held by the forking thread.
     """
     code = """
 forks = int(os.environ["COUNT"])
-import ctypes
+import _imp, ctypes
 client = SentrialClient()
 known = client.create_session("known", user_id="u")
 going = True
@@ -104,9 +105,12 @@ libc.fork.restype = ctypes.c_int
 sys.setswitchinterval(30)
 
 def fork():
+    _imp.acquire_lock()
     pid = libc.fork()
     if pid == 0:
         libc.PyOS_AfterFork_Child()
+    else:
+        _imp.release_lock()
     return pid
 
 statuses = [reap(child(work, fork)) for _ in range(forks)]
@@ -148,7 +152,9 @@ def descend(chain, depth):
 
 say("statuses", [reap(child(lambda: descend(n, 0)), 30) for n in range(chains)])
 """
-    ran = run_script(run_python, collector, code, timeout=280, by_name=True, COUNT=str(chains)).ok()
+    ran = run_script(
+        run_python, collector, QUEUED_AT_FORK + code, timeout=280, by_name=True, COUNT=str(chains)
+    ).ok()
     assert ran.one("statuses") == [0] * chains
     assert tools(collector) == Counter(f"{c}-{d}" for c in range(chains) for d in range(5))
 
