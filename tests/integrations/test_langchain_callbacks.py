@@ -229,6 +229,7 @@ def test_the_documented_variable_goes_before_a_prompt(
     prompts = ["one", "two"]
     handler.on_llm_start({}, prompts, run_id=run(1))
     assert prompts == ["EXP\n\none", "two"]
+    handler.on_llm_error(RuntimeError("over"), run_id=run(1))
 
 
 def test_verbose_prints(collector: Collector, capsys: pytest.CaptureFixture[str]) -> None:

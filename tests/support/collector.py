@@ -22,6 +22,7 @@ import re
 import socket
 import threading
 import time
+import weakref
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,6 +52,28 @@ class _Script:
         if not self.answers or not request.matches(self.method, self.path):
             return None
         return self.answers[0] if self.forever else self.answers.pop(0)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Knows the transports it has made: one that is left open would warn in some later test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def _make_socket_transport(self, *args: Any, **kwargs: Any) -> Any:
+        transport = super()._make_socket_transport(*args, **kwargs)  # type: ignore[misc]
+        self._made.add(transport)
+        return transport
+
+    def has_open(self) -> bool:
+        """Tell whether a socket of a connection is still open."""
+        return any(transport._sock is not None for transport in self._made)
+
+    def abort_open(self) -> None:
+        """Break the connections that are left."""
+        for transport in list(self._made):
+            transport.abort()
 
 
 class Collector:
@@ -86,7 +109,7 @@ class Collector:
         self._opened = 0
         self._in_flight = 0
         self._peak = 0
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._server: asyncio.AbstractServer | None = None
         self._reserved: socket.socket | None = _bound_socket(port, host)
         self.port: int = self._reserved.getsockname()[1]
@@ -359,11 +382,12 @@ class Collector:
 
     async def _drain(self) -> None:
         # A connection accepted just before becomes ours some rounds of the loop later.
-        while (others := asyncio.all_tasks() - {asyncio.current_task()}) or self._connections:
+        while (others := asyncio.all_tasks() - {asyncio.current_task()}) or self._loop.has_open():
             if others:
                 await asyncio.wait(others, timeout=1)
             for connection in list(self._connections):
                 connection.reset()
+            self._loop.abort_open()
             await asyncio.sleep(0)
 
     def _in_loop(self, action: Callable[[], T]) -> T:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 ASK: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 
 
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """Start without a scope that an earlier test has left open in this thread."""
+    innermost._current.set(None)
+
+
 def leaf() -> bool:
     """Begin and record a call at once."""
     return innermost.claim(innermost.enclosing())
