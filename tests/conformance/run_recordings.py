@@ -65,8 +65,10 @@ def scenarios(recordings: Path, *, immediate: bool, frameworks: bool = False) ->
 CONTRADICTED: dict[bool, dict[str, str]] = {
     False: {
         "quirk_async_http_errors": "DESIGN 3, Modes: no background call waits for its attempts",
+        "quirk_configure_drops_batch": "PROTOCOL 3, configure(): it returns at once",
     },
     True: {
+        "quirk_configure_drops_batch": "PROTOCOL 3, configure(): it returns at once",
         "quirk_no_timeout": "DESIGN 3, Modes: an immediate call waits for its answer (timeout)",
         "quirk_state_growth": "DESIGN 3, State: snapshots are sent in full up to 16 KiB each",
     },
@@ -80,7 +82,6 @@ RACES = frozenset(
     {
         "client_context_manager",
         "langfuse_v2_real",
-        "quirk_configure_drops_batch",
         "quirk_state_growth",
     }
 )
