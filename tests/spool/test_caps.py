@@ -45,7 +45,8 @@ def make_old(file: Path, count: int, days: float) -> None:
     db = sqlite3.connect(file)
     with db:
         db.execute(
-            "UPDATE requests SET made_at = ? WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?)",
+            "UPDATE requests SET made_at = ? "
+            "WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?)",
             (made_at, count),
         )
     db.close()
