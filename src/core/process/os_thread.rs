@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_was_joined_is_no_longer_counted() {
-        for number in 0..200 {
+        for number in 0..3000 {
             let thread = OsThread::spawn("sentrial-test", move || (number, place())).unwrap();
             let (result, place) = thread.join().unwrap();
             assert_eq!(result, number);
