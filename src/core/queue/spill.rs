@@ -13,6 +13,8 @@ use crate::core::request::{Kind, Request};
 use crate::core::session::Session;
 use crate::core::spool::row::{Home, Read, Room, Row, Stretch};
 
+/// Requests of a lane are moved together if so many were made meanwhile at most.
+const SAME_AGE: u64 = 4096;
 /// Lanes read back at the same time.
 const LOADS: usize = 16;
 /// What is read back of one lane at once.
@@ -22,8 +24,9 @@ const LOAD: Room = Room {
 };
 
 impl Queue {
-    /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
-    /// enough that callers do not meet the bound itself, at which requests are dropped.
+    /// Above half of a bound the oldest requests go to disk, down to three eighths: early enough
+    /// that callers do not meet the bound itself, at which requests are dropped. A program can
+    /// record about one and a half times as fast as the disk takes it.
     pub(super) fn collect_overflow(&mut self, chores: &mut Chores, round: usize, now: Instant) {
         if self.keep.is_congested() || self.keep.is_full(now) {
             return;
@@ -33,12 +36,12 @@ impl Queue {
             return;
         }
         let (max_items, max_bytes) = (self.limits.max_items, self.limits.max_bytes);
-        if self.items > max_items / 4 * 3 || self.bytes > max_bytes / 4 * 3 {
+        if self.items > max_items / 2 || self.bytes > max_bytes / 2 {
             self.spilling = true;
         }
         let mut bytes = 0;
         while self.spilling && chores.moved.len() < round && bytes < ROUND_BYTES {
-            if self.items <= max_items / 2 && self.bytes <= max_bytes / 2 {
+            if self.items <= max_items / 8 * 3 && self.bytes <= max_bytes / 8 * 3 {
                 self.spilling = false;
                 break;
             }
@@ -55,7 +58,8 @@ impl Queue {
                 break;
             };
             let before = (self.items, self.bytes);
-            self.spill_from(key, round - chores.moved.len(), chores, now);
+            let most = round - chores.moved.len();
+            self.spill_from(key, most, chores, now);
             bytes += before.1.saturating_sub(self.bytes);
             if self.items == before.0 {
                 break;
@@ -63,7 +67,8 @@ impl Queue {
         }
     }
 
-    /// Moves the oldest requests of a lane. What was read back goes first and as a whole, so that
+    /// Moves the oldest requests of a lane, as far as they are hardly younger than the first: the
+    /// table on disk is in call order, and grows at its end. What was read back goes first and as a whole, so that
     /// what is on disk is always one stretch of numbers of which nothing is in memory.
     fn spill_from(&mut self, key: u64, most: usize, chores: &mut Chores, now: Instant) {
         let Some(lane) = self.lanes.get_mut(&key) else {
@@ -84,9 +89,14 @@ impl Queue {
             )
         };
         // What was read back moves as a whole; of the rest, as much as fits into a round.
-        let mut room = if front > 0 { usize::MAX } else { ROUND_BYTES };
+        let oldest = lane.waiting.get(start).map_or(0, |request| request.seq);
+        let (mut room, upto) = if front > 0 {
+            (usize::MAX, u64::MAX)
+        } else {
+            (ROUND_BYTES, oldest + SAME_AGE)
+        };
         let mut fits = |request: &Request| {
-            let fits = room > 0 && can_leave(request);
+            let fits = room > 0 && request.seq < upto && can_leave(request);
             room = room.saturating_sub(request.charged);
             fits
         };
