@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sentrial import _core
 from sentrial.client import _get_client
 from sentrial.wrappers._managers import tracked_manager
-from sentrial.wrappers._raw import is_raw
+from sentrial.wrappers._raw import is_raw_class
 from sentrial.wrappers._raw import tracked as track_raw
 from sentrial.wrappers._record import Call, Options, Request, off_the_loop, warn
-from sentrial.wrappers._streams import is_stream_class, tracked_stream
+from sentrial.wrappers._streams import is_stream_class, may_be_awaited, tracked_stream
 from sentrial.wrappers._tracker import Tracker
 from sentrial.wrappers._values import Passing
 
@@ -225,7 +225,7 @@ class Running:
                 self.call.failed(error)
                 raise
             return self._run_without()
-        if inspect.isawaitable(result):
+        if may_be_awaited(type(result)) and inspect.isawaitable(result):
             return self._run_async(result)
         return self._returned(result)
 
@@ -286,7 +286,7 @@ class Running:
     def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None]:
         """What the program gets, and what records the call now if that can be done now."""
         try:
-            if is_raw(result):
+            if is_raw_class(type(result)):
                 return result, track_raw(result, self)
             stream = self.tracked(result)
         except Exception as problem:  # noqa: BLE001  the program must get its result

@@ -68,24 +68,30 @@ def of_openai(usage: Any) -> Usage | None:
     if usage is None:
         return None
     usage = fields_of(usage)
-    prompt = _count(usage, "prompt_tokens", "input_tokens")
-    completion = _count(usage, "completion_tokens", "output_tokens")
-    total = _count(usage, "total_tokens")
+    prompt = _either(usage, "prompt_tokens", "input_tokens")
+    completion = _either(usage, "completion_tokens", "output_tokens")
     into = fields_of(_either(usage, "prompt_tokens_details", "input_tokens_details"))
     out_of = fields_of(_either(usage, "completion_tokens_details", "output_tokens_details"))
-    # Servers before the details existed: DeepSeek and Moonshot.
-    cached = _count(into, "cached_tokens") or _count(
-        usage, "prompt_cache_hit_tokens", "cached_tokens"
+    prompt, cached, written, audio_in, completion, reasoning, audio_out, total = _counts(
+        prompt,
+        into.get("cached_tokens"),
+        into.get("cache_write_tokens"),
+        into.get("audio_tokens"),
+        completion,
+        out_of.get("reasoning_tokens"),
+        out_of.get("audio_tokens"),
+        usage.get("total_tokens"),
     )
-    written = _count(into, "cache_write_tokens")
-    reasoning = _count(out_of, "reasoning_tokens")
+    if not cached:
+        # Servers before the details existed: DeepSeek and Moonshot.
+        cached = _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
     if reasoning and total and total == prompt + completion + reasoning:
         completion += reasoning
-    rest_in, cached, written, audio_in = _split(
-        prompt, cached, written, _count(into, "audio_tokens")
-    )
-    rest_out, reasoning, audio_out = _split(completion, reasoning, _count(out_of, "audio_tokens"))
-    return Usage(rest_in, cached, written, rest_out, reasoning, audio_in, audio_out, total)
+    if cached or written or audio_in:
+        prompt, cached, written, audio_in = _split(prompt, cached, written, audio_in)
+    if reasoning or audio_out:
+        completion, reasoning, audio_out = _split(completion, reasoning, audio_out)
+    return Usage(prompt, cached, written, completion, reasoning, audio_in, audio_out, total)
 
 
 def of_anthropic(usage: Any) -> Usage | None:
@@ -163,6 +169,11 @@ def _count(fields: Any, name: str, other: str | None = None) -> int:
     if count is None and other is not None:
         count = fields.get(other)
     return count if type(count) is int and count > 0 else 0
+
+
+def _counts(*given: object) -> list[int]:
+    """The same for what was read already, in one go: a call of Python's for each would be dear."""
+    return [count if type(count) is int and count > 0 else 0 for count in given]
 
 
 def _split(whole: int, *parts: int) -> list[int]:
