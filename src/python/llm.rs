@@ -123,14 +123,15 @@ impl<'py> Call<'_, 'py> {
         let input = PyDict::new(py);
         input.set_item(intern!(py, "messages"), self.messages)?;
         input.set_item(intern!(py, "model"), self.model)?;
-        input.set_item(intern!(py, "provider"), &*provider)?;
+        let provider_name = PyString::new(py, &provider);
+        input.set_item(intern!(py, "provider"), &provider_name)?;
         let output = PyDict::new(py);
         output.set_item(intern!(py, "content"), self.output)?;
         if let Some(fields) = self.output_fields.and_then(|f| f.cast::<PyDict>().ok()) {
             output.update(fields.as_mapping())?;
         }
         let metadata = merged(py, self.common.metadata)?;
-        metadata.set_item(intern!(py, "provider"), &*provider)?;
+        metadata.set_item(intern!(py, "provider"), &provider_name)?;
         metadata.set_item(intern!(py, "model"), self.model)?;
 
         let mut cost = None;
@@ -155,6 +156,13 @@ impl<'py> Call<'_, 'py> {
             cost = Some(usd);
             total = Some(counts.total().into_pyobject(py)?.into_any());
         }
+        // What `tool_call` adds to the metadata, added here: it would have to copy them again.
+        if let Some(duration) = self.duration_ms {
+            metadata.set_item(intern!(py, "duration_ms"), duration)?;
+        }
+        if cost_unknown {
+            metadata.set_item(intern!(py, "cost_unknown"), true)?;
+        }
 
         target.tool_call(&ToolCall {
             name: PyString::new(py, &format!("llm:{provider}:{model}")).as_any(),
@@ -164,7 +172,7 @@ impl<'py> Call<'_, 'py> {
             cost: cost.as_ref(),
             error: self.error,
             tokens: total.as_ref(),
-            duration_ms: self.duration_ms,
+            duration_ms: None,
             status: None,
             cost_unknown,
             common: Common {

@@ -128,7 +128,7 @@ def wrapped_helper(
             if request is None or (session is None and not options.without_session):
                 return None
             try:
-                running = _begun(session, request)
+                running = Call(session, request) if session is not None else Call.apart(request)
                 if running is None:
                     return None
                 return running, method.accumulator(options, injected=False)
@@ -162,10 +162,6 @@ def _read(
     except Exception as problem:  # noqa: BLE001
         warn(problem)
         return None
-
-
-def _begun(session: CurrentSession | None, request: Request) -> Call | None:
-    return Call.apart(request) if session is None else Call(session, request)
 
 
 class Running:
@@ -205,8 +201,9 @@ class Running:
     ) -> Running | None:
         """Read the arguments; None if nothing can be recorded, and the call goes its own way."""
         try:
-            instance, rest = _split(args, owner)
-            call = _begun(session, method.request(instance, rest, kwargs))
+            instance, rest = (owner, args) if owner is not _SELF else _split(args, owner)
+            request = method.request(instance, rest, kwargs)
+            call = Call(session, request) if session is not None else Call.apart(request)
             if call is None:
                 return None
             running = cls(original, method, options, instance, args, kwargs, call)
@@ -225,7 +222,7 @@ class Running:
                 self.call.failed(error)
                 raise
             return self._run_without()
-        if may_be_awaited(type(result)) and inspect.isawaitable(result):
+        if may_be_awaited(type(result)) and inspect.isawaitable(result):  # type: ignore[arg-type]  # a class is hashable
             return self._run_async(result)
         return self._returned(result)
 
@@ -286,9 +283,9 @@ class Running:
     def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None]:
         """What the program gets, and what records the call now if that can be done now."""
         try:
-            if is_raw_class(type(result)):
+            if is_raw_class(type(result)):  # type: ignore[arg-type]
                 return result, track_raw(result, self)
-            stream = self.tracked(result)
+            stream = self.method.stream(result, self._tracker)
         except Exception as problem:  # noqa: BLE001  the program must get its result
             warn(problem)
             return result, None

@@ -53,6 +53,15 @@ class Usage(NamedTuple):
         return self.output_tokens + self.reasoning_tokens + self.output_audio_tokens
 
 
+#: Members, by their name in the chat completions API and in the others.
+_OPENAI_NAMES = (
+    ("prompt_tokens", "input_tokens"),
+    ("completion_tokens", "output_tokens"),
+    ("prompt_tokens_details", "input_tokens_details"),
+    ("completion_tokens_details", "output_tokens_details"),
+)
+
+
 def of_openai(usage: Any) -> Usage | None:
     """Normalise the usage of OpenAI's APIs, or of a server compatible with them.
 
@@ -68,20 +77,24 @@ def of_openai(usage: Any) -> Usage | None:
     if usage is None:
         return None
     usage = fields_of(usage)
-    prompt = _either(usage, "prompt_tokens", "input_tokens")
-    completion = _either(usage, "completion_tokens", "output_tokens")
-    into = fields_of(_either(usage, "prompt_tokens_details", "input_tokens_details"))
-    out_of = fields_of(_either(usage, "completion_tokens_details", "output_tokens_details"))
-    prompt, cached, written, audio_in, completion, reasoning, audio_out, total = _counts(
-        prompt,
+    told = [
+        usage.get(other) if (found := usage.get(name)) is None else found
+        for name, other in _OPENAI_NAMES
+    ]
+    into, out_of = fields_of(told[2]), fields_of(told[3])
+    given = (
+        told[0],
         into.get("cached_tokens"),
         into.get("cache_write_tokens"),
         into.get("audio_tokens"),
-        completion,
+        told[1],
         out_of.get("reasoning_tokens"),
         out_of.get("audio_tokens"),
         usage.get("total_tokens"),
     )
+    prompt, cached, written, audio_in, completion, reasoning, audio_out, total = [
+        count if type(count) is int and count > 0 else 0 for count in given
+    ]
     if not cached:
         # Servers before the details existed: DeepSeek and Moonshot.
         cached = _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
@@ -158,22 +171,11 @@ def of_google(usage: Any) -> Usage | None:
     )
 
 
-def _either(fields: Any, name: str, other: str) -> Any:
-    """A member under one of the two names it has in different APIs."""
-    found = fields.get(name)
-    return fields.get(other) if found is None else found
-
-
 def _count(fields: Any, name: str, other: str | None = None) -> int:
     count = fields.get(name)
     if count is None and other is not None:
         count = fields.get(other)
     return count if type(count) is int and count > 0 else 0
-
-
-def _counts(*given: object) -> list[int]:
-    """The same for what was read already, in one go: a call of Python's for each would be dear."""
-    return [count if type(count) is int and count > 0 else 0 for count in given]
 
 
 def _split(whole: int, *parts: int) -> list[int]:

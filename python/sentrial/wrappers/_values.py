@@ -90,11 +90,11 @@ def _looked_up(value: object, name: str, default: Any) -> Any:
 
 def scalars(given: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return those of the named parameters that were given as plain values."""
-    found = {}
-    for name, value in given.items():
-        if name in names and (isinstance(value, _PLAIN) or _is_list_of_str(value)):
-            found[name] = value
-    return found
+    return {
+        name: value
+        for name, value in given.items()
+        if name in names and (isinstance(value, _PLAIN) or _is_list_of_str(value))
+    }
 
 
 def _is_list_of_str(value: object) -> bool:
@@ -143,12 +143,15 @@ class Passing:
         return item
 
 
-def written(value: object) -> Any:
+def written(value: Any) -> Any:
     """Return messages as they are recorded: images and other media by type, size and hash.
 
     Nothing is consumed or changed. What holds no media is returned as it is.
     """
-    if isinstance(value, Passing):
+    kind = type(value)
+    if kind is list:
+        return _written_list(value, _DEPTH)
+    if kind is Passing:
         value = value.passed
     return _written(value, _DEPTH)
 
