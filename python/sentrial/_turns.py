@@ -21,8 +21,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SHARE = 0.0005
-"""Seconds after the first call of a turn; whoever comes later waits for another turn. What the tasks
-do beside recording counts too: to go on takes them longer than the call itself."""
+"""Seconds after the first call of a turn; whoever comes later waits for another turn. What tasks do
+beside recording counts too: to go on takes them longer than the call itself."""
 _MOST = 16
 """Tasks that go on in the same turn at most; fewer where a call takes long."""
 _WEIGHT = 0.2
