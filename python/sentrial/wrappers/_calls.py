@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -291,7 +292,7 @@ class Running:
             return result, None
         if stream is not None:
             return stream, None
-        return result, lambda: self.answered(result)
+        return result, functools.partial(self.answered, result)
 
     def tracked(self, result: Any) -> Any:
         """Return the stream to hand out; None if the result is no stream."""

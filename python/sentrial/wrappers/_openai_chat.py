@@ -28,7 +28,9 @@ def _identity(fields: Any, response: Any) -> dict[str, Any]:
         found["response_id"] = value
     if isinstance(value := fields.get("model"), str):
         found["response_model"] = value
-    if isinstance(value := read(response, "_request_id"), str):
+    # No field of the class: the client sets it, on some answers.
+    value = fields.get("_request_id") or read(response, "_request_id")
+    if isinstance(value, str):
         found["request_id"] = value
     return found
 

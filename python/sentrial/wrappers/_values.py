@@ -67,12 +67,12 @@ def fields_of(value: Any) -> Any:
     if value is None:
         return _NO_FIELDS
     try:
-        extra = getattr(value, "__pydantic_extra__", _NO_FIELDS)
-    except Exception:  # noqa: BLE001  an object whose every attribute raises
-        extra = _NO_FIELDS
+        extra = value.__pydantic_extra__
+    except Exception:  # noqa: BLE001  none of pydantic's, or an object whose every attribute raises
+        return _Attributes(value)
     if extra is None:
         return value.__dict__
-    if type(extra) is dict and extra is not _NO_FIELDS:
+    if type(extra) is dict:
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _Attributes(value)
 
