@@ -177,7 +177,7 @@ class Call:
             written(answer.content),
             provider=request.provider,
             usage=usage,
-            duration_ms=_milliseconds(self._started, time.perf_counter()),
+            duration_ms=int((time.perf_counter() - self._started) * 1000),
             error=error,  # type: ignore[arg-type]  # an exception, a dict or a text
             metadata=metadata,
             output_fields=answer.fields,

@@ -53,12 +53,14 @@ class Usage(NamedTuple):
         return self.output_tokens + self.reasoning_tokens + self.output_audio_tokens
 
 
-#: Members, by their name in the chat completions API and in the others.
+#: Members that have another name elsewhere.
 _OPENAI_NAMES = (
     ("prompt_tokens", "input_tokens"),
     ("completion_tokens", "output_tokens"),
     ("prompt_tokens_details", "input_tokens_details"),
     ("completion_tokens_details", "output_tokens_details"),
+    # Servers before the details existed: DeepSeek and Moonshot.
+    ("prompt_cache_hit_tokens", "cached_tokens"),
 )
 
 
@@ -91,13 +93,12 @@ def of_openai(usage: Any) -> Usage | None:
         out_of.get("reasoning_tokens"),
         out_of.get("audio_tokens"),
         usage.get("total_tokens"),
+        told[4],
     )
-    prompt, cached, written, audio_in, completion, reasoning, audio_out, total = [
+    prompt, cached, written, audio_in, completion, reasoning, audio_out, total, cached_before = [
         count if type(count) is int and count > 0 else 0 for count in given
     ]
-    if not cached:
-        # Servers before the details existed: DeepSeek and Moonshot.
-        cached = _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+    cached = cached or cached_before
     if reasoning and total and total == prompt + completion + reasoning:
         completion += reasoning
     if cached or written or audio_in:

@@ -151,6 +151,8 @@ def written(value: Any) -> Any:
     kind = type(value)
     if kind is list:
         return _written_list(value, _DEPTH)
+    if kind is str and not value.startswith("data:"):
+        return value
     if kind is Passing:
         value = value.passed
     return _written(value, _DEPTH)
