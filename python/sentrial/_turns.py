@@ -21,9 +21,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SHARE = 0.0005
-"""Seconds of recording in a row after which the next call waits for another turn."""
-_GAP = 0.001
-"""Seconds without recording that end the row."""
+"""Seconds after the first call of a turn; whoever comes later waits for another turn. What tasks do
+beside recording counts too: to go on takes them longer than the call itself."""
 _MOST = 16
 """Tasks that go on in the same turn at most; fewer where a call takes long."""
 _WEIGHT = 0.2
@@ -37,35 +36,39 @@ async def record(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return call(*args, **kwargs)
     turns = of(loop)
     started = perf_counter()
-    if turns.are_taken(started):
+    if turns.are_taken(loop, started):
         await turns.next(loop)
         started = perf_counter()
+        turns.are_taken(loop, started)
     try:
         return call(*args, **kwargs)
     finally:
-        turns.used(started, perf_counter())
+        turns.used(perf_counter() - started)
 
 
 class Turns:
     """Who goes on when, in one event loop. Holds neither the loop nor the tasks."""
 
     def __init__(self) -> None:
-        self._spent = 0.0
-        self._until = 0.0
+        self._ends = 0.0
+        self._is_on = False
         self._mean = 0.0
         self._waiting: deque[weakref.ref[asyncio.Future[None]]] = deque()
 
-    def are_taken(self, now: float) -> bool:
-        """Tell whether somebody who comes now has to wait."""
-        if now - self._until > _GAP:
-            self._spent = 0.0
-        return bool(self._waiting) or self._spent > _SHARE
+    def are_taken(self, loop: asyncio.AbstractEventLoop, now: float) -> bool:
+        """Tell whether somebody who comes now has to wait. The first of a turn has not."""
+        if not self._is_on:
+            self._is_on = True
+            self._ends = now + _SHARE
+            loop.call_soon(self._end)
+        return bool(self._waiting) or now > self._ends
 
-    def used(self, start: float, end: float) -> None:
-        """Note that somebody has recorded."""
-        self._spent += end - start
-        self._mean += (end - start - self._mean) * _WEIGHT
-        self._until = end
+    def _end(self) -> None:
+        self._is_on = False
+
+    def used(self, seconds: float) -> None:
+        """Note how long somebody has recorded."""
+        self._mean += (seconds - self._mean) * _WEIGHT
 
     async def next(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait for one's turn."""
@@ -86,7 +89,6 @@ class Turns:
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin a turn."""
-        self._spent = 0.0
         left = max(1, min(_MOST, int(_SHARE / self._mean))) if self._mean > 0 else _MOST
         while left and self._waiting:
             future = self._waiting.popleft()()

@@ -67,18 +67,19 @@ impl Counts {
 
     /// From a `Usage` of Python's, a dict with its names, or anything with such attributes.
     fn of(value: &Bound<'_, PyAny>) -> Self {
-        let count = |name: &str| count(member(value, name).as_ref());
+        let py = value.py();
+        let count = |name| count(member(value, name).as_ref());
         Self {
             buckets: Usage {
-                input: count("input_tokens"),
-                cache_read: count("cache_read_tokens"),
-                cache_write: count("cache_write_tokens"),
-                output: count("output_tokens"),
-                reasoning: count("reasoning_tokens"),
-                input_audio: count("input_audio_tokens"),
-                output_audio: count("output_audio_tokens"),
+                input: count(intern!(py, "input_tokens")),
+                cache_read: count(intern!(py, "cache_read_tokens")),
+                cache_write: count(intern!(py, "cache_write_tokens")),
+                output: count(intern!(py, "output_tokens")),
+                reasoning: count(intern!(py, "reasoning_tokens")),
+                input_audio: count(intern!(py, "input_audio_tokens")),
+                output_audio: count(intern!(py, "output_audio_tokens")),
             },
-            total: Some(count("total_tokens")).filter(|total| *total > 0),
+            total: Some(count(intern!(py, "total_tokens"))).filter(|total| *total > 0),
         }
     }
 
@@ -122,14 +123,15 @@ impl<'py> Call<'_, 'py> {
         let input = PyDict::new(py);
         input.set_item(intern!(py, "messages"), self.messages)?;
         input.set_item(intern!(py, "model"), self.model)?;
-        input.set_item(intern!(py, "provider"), &*provider)?;
+        let provider_name = PyString::new(py, &provider);
+        input.set_item(intern!(py, "provider"), &provider_name)?;
         let output = PyDict::new(py);
         output.set_item(intern!(py, "content"), self.output)?;
         if let Some(fields) = self.output_fields.and_then(|f| f.cast::<PyDict>().ok()) {
             output.update(fields.as_mapping())?;
         }
         let metadata = merged(py, self.common.metadata)?;
-        metadata.set_item(intern!(py, "provider"), &*provider)?;
+        metadata.set_item(intern!(py, "provider"), &provider_name)?;
         metadata.set_item(intern!(py, "model"), self.model)?;
 
         let mut cost = None;
@@ -154,6 +156,13 @@ impl<'py> Call<'_, 'py> {
             cost = Some(usd);
             total = Some(counts.total().into_pyobject(py)?.into_any());
         }
+        // What `tool_call` adds to the metadata, added here: it would have to copy them again.
+        if let Some(duration) = self.duration_ms {
+            metadata.set_item(intern!(py, "duration_ms"), duration)?;
+        }
+        if cost_unknown {
+            metadata.set_item(intern!(py, "cost_unknown"), true)?;
+        }
 
         target.tool_call(&ToolCall {
             name: PyString::new(py, &format!("llm:{provider}:{model}")).as_any(),
@@ -163,7 +172,7 @@ impl<'py> Call<'_, 'py> {
             cost: cost.as_ref(),
             error: self.error,
             tokens: total.as_ref(),
-            duration_ms: self.duration_ms,
+            duration_ms: None,
             status: None,
             cost_unknown,
             common: Common {
@@ -197,7 +206,7 @@ impl<'py> Call<'_, 'py> {
             let answered = self
                 .common
                 .metadata
-                .and_then(|metadata| member(metadata, "response_model"));
+                .and_then(|metadata| member(metadata, intern!(py, "response_model")));
             known(&lossy(&answered?))
         })
     }
@@ -211,8 +220,10 @@ impl<'py> Call<'_, 'py> {
 }
 
 /// What a dict has under a name, or what an object has as an attribute.
-fn member<'py>(value: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny>> {
-    let name = PyString::intern(value.py(), name);
+fn member<'py>(
+    value: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyAny>> {
     match value.cast::<PyDict>() {
         Ok(dict) => dict.get_item(name).ok().flatten(),
         Err(_) => value.getattr(name).ok(),

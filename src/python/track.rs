@@ -42,6 +42,7 @@ pub(crate) struct ToolCall<'a, 'py> {
     pub(crate) tokens: Arg<'a, 'py>,
     pub(crate) duration_ms: Arg<'a, 'py>,
     pub(crate) status: Arg<'a, 'py>,
+    /// So the session's sum of costs is unknown too.
     pub(crate) cost_unknown: bool,
     pub(crate) common: Common<'a, 'py>,
 }
@@ -139,7 +140,6 @@ impl<'py> Target<'_, 'py> {
 
     /// A tool call, or an LLM call in its documented shape.
     pub(crate) fn tool_call(&self, call: &ToolCall<'_, 'py>) -> PyResult<Py<PyAny>> {
-        let py = self.client.py();
         let mut payload = self.inner().payload();
         payload.raw("eventType", b"\"tool_call\"");
         payload.value("toolName", call.name)?;
@@ -163,14 +163,7 @@ impl<'py> Target<'_, 'py> {
             payload.error(error)?;
         }
         payload.some("tokenCount", call.tokens)?;
-        let unknown = call
-            .cost_unknown
-            .then(|| pyo3::types::PyBool::new(py, true));
-        let extra = [
-            ("duration_ms", call.duration_ms),
-            ("status", call.status),
-            ("cost_unknown", unknown.as_deref().map(|flag| &**flag)),
-        ];
+        let extra = [("duration_ms", call.duration_ms), ("status", call.status)];
         Self::common(&mut payload, &call.common, &extra)?;
         self.sum(cost, finite(call.tokens));
         self.tokens_of_output(call.output);

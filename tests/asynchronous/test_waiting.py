@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sentrial
-from sentrial import _loop
+from sentrial import _loop, _turns
 
 from tests.asynchronous.helpers import IMMEDIATE, async_client, ticking, until
 from tests.support.answers import HANG, Answer
@@ -239,6 +239,33 @@ def test_many_tasks_that_record_at_once_are_spread_over_turns(collector: Collect
 
     in_loop(run())
     assert len(collector.requests("PATCH")) == 200
+
+
+def test_what_tasks_do_beside_recording_counts_for_their_turn() -> None:
+    turns: list[int] = []
+    turn = 0
+
+    async def count() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def one() -> None:
+        until = time.perf_counter() + 0.0001
+        while time.perf_counter() < until:
+            pass
+        await _turns.record(lambda: turns.append(turn))
+
+    async def run() -> None:
+        task = asyncio.ensure_future(count())
+        await asyncio.gather(*(one() for _ in range(100)))
+        task.cancel()
+
+    in_loop(run())
+    assert len(turns) == 100
+    # A few fill their turn, those that waited go on in the next ones.
+    assert max(turns.count(each) for each in set(turns)) <= 2 * _turns._MOST
 
 
 def test_a_receipt_can_be_awaited_again_and_read(collector: Collector) -> None:

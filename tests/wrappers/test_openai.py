@@ -411,7 +411,10 @@ def test_a_compatible_server_is_named_by_its_host(host: str) -> None:
     from sentrial.wrappers import _openai
 
     client = openai.OpenAI(api_key="k", base_url=f"https://{host}/v1")
-    assert _openai._provider(client.chat.completions) == host.split(".")[1]
+    for _ in range(2):
+        assert _openai._provider(client.chat.completions) == host.split(".")[1]
+    client.base_url = "https://api.mistral.ai/v1"
+    assert _openai._provider(client.chat.completions) == "mistral"
     client.close()
 
 

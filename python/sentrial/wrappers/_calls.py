@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from sentrial import _core
 from sentrial.client import _get_client
 from sentrial.wrappers._managers import tracked_manager
-from sentrial.wrappers._raw import is_raw
+from sentrial.wrappers._raw import is_raw_class
 from sentrial.wrappers._raw import tracked as track_raw
 from sentrial.wrappers._record import Call, Options, Request, off_the_loop, warn
-from sentrial.wrappers._streams import is_stream_class, tracked_stream
+from sentrial.wrappers._streams import is_stream_class, may_be_awaited, tracked_stream
 from sentrial.wrappers._tracker import Tracker
 from sentrial.wrappers._values import Passing
 
@@ -128,7 +129,7 @@ def wrapped_helper(
             if request is None or (session is None and not options.without_session):
                 return None
             try:
-                running = _begun(session, request)
+                running = Call(session, request) if session is not None else Call.apart(request)
                 if running is None:
                     return None
                 return running, method.accumulator(options, injected=False)
@@ -162,10 +163,6 @@ def _read(
     except Exception as problem:  # noqa: BLE001
         warn(problem)
         return None
-
-
-def _begun(session: CurrentSession | None, request: Request) -> Call | None:
-    return Call.apart(request) if session is None else Call(session, request)
 
 
 class Running:
@@ -205,8 +202,9 @@ class Running:
     ) -> Running | None:
         """Read the arguments; None if nothing can be recorded, and the call goes its own way."""
         try:
-            instance, rest = _split(args, owner)
-            call = _begun(session, method.request(instance, rest, kwargs))
+            instance, rest = (owner, args) if owner is not _SELF else _split(args, owner)
+            request = method.request(instance, rest, kwargs)
+            call = Call(session, request) if session is not None else Call.apart(request)
             if call is None:
                 return None
             running = cls(original, method, options, instance, args, kwargs, call)
@@ -225,7 +223,7 @@ class Running:
                 self.call.failed(error)
                 raise
             return self._run_without()
-        if inspect.isawaitable(result):
+        if may_be_awaited(type(result)) and inspect.isawaitable(result):  # type: ignore[arg-type]  # a class is hashable
             return self._run_async(result)
         return self._returned(result)
 
@@ -286,15 +284,15 @@ class Running:
     def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None]:
         """What the program gets, and what records the call now if that can be done now."""
         try:
-            if is_raw(result):
+            if is_raw_class(type(result)):  # type: ignore[arg-type]
                 return result, track_raw(result, self)
-            stream = self.tracked(result)
+            stream = self.method.stream(result, self._tracker)
         except Exception as problem:  # noqa: BLE001  the program must get its result
             warn(problem)
             return result, None
         if stream is not None:
             return stream, None
-        return result, lambda: self.answered(result)
+        return result, functools.partial(self.answered, result)
 
     def tracked(self, result: Any) -> Any:
         """Return the stream to hand out; None if the result is no stream."""

@@ -62,12 +62,26 @@ def _base_url(owner: Any) -> str:
     return str(read(read(owner, "_client"), "base_url", ""))
 
 
+#: A base URL and whose it is: a client keeps its URL object until the program sets another.
+_seen: tuple[object, str] = (object(), "")
+
+
 def _provider(owner: Any) -> str:
+    global _seen  # noqa: PLW0603  replaced as a whole
     try:
-        host = owner._client.base_url.host  # noqa: SLF001  how every resource knows its client
-    except AttributeError:
+        client = owner._client  # noqa: SLF001  how every resource knows its client
+        url = vars(client).get("_base_url")
+        seen, provider = _seen
+        # The public property imports a module each time, from version 3 on.
+        if url is seen:
+            return provider
+        host = client.base_url.host
+    except (AttributeError, TypeError):
         return "openai"
-    return _HOSTS.get(host, "openai") if isinstance(host, str) else "openai"
+    provider = _HOSTS.get(host, "openai") if isinstance(host, str) else "openai"
+    if url is not None:
+        _seen = (url, provider)
+    return provider
 
 
 class _Base(Method):
@@ -83,10 +97,10 @@ class _Base(Method):
         metadata = scalars(kwargs, _PARAMETERS)
         model = kwargs.get("model")
         return Request(
-            provider=_provider(owner),
-            model=model if isinstance(model, str) else "unknown",
-            messages=self.messages(args, kwargs),
-            metadata=metadata,
+            _provider(owner),
+            model if isinstance(model, str) else "unknown",
+            self.messages(args, kwargs),
+            metadata,
         )
 
     def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:

@@ -19,21 +19,30 @@ _THINKING = ("reasoning_content", "reasoning")
 
 def identity(response: Any) -> dict[str, Any]:
     """Which answer it is, for the metadata."""
-    fields = fields_of(response)
-    found = {
-        "response_id": fields.get("id"),
-        "response_model": fields.get("model"),
-        "request_id": read(response, "_request_id"),
-    }
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    return _identity(fields_of(response), response)
+
+
+def _identity(fields: Any, response: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if isinstance(value := fields.get("id"), str):
+        found["response_id"] = value
+    if isinstance(value := fields.get("model"), str):
+        found["response_model"] = value
+    # No field of the class: the client sets it, on some answers.
+    value = fields.get("_request_id") or read(response, "_request_id")
+    if isinstance(value, str):
+        found["request_id"] = value
+    return found
 
 
 def answer(response: Any, options: Options) -> Answer:
     """Read a `ChatCompletion`, a parsed one, or its JSON."""
-    metadata = identity(response)
-    choices = read(response, "choices")
+    read_from = fields_of(response)
+    metadata = _identity(read_from, response)
+    choices = read_from.get("choices")
+    usage = of_openai(read_from.get("usage"))
     if not isinstance(choices, (list, tuple)) or not choices:
-        return Answer("", of_openai(read(response, "usage")), None, metadata)
+        return Answer("", usage, None, metadata)
     told = [_choice(choice, options) for choice in choices]
     content, fields, reason = told[0]
     if reason is not None:
@@ -43,7 +52,7 @@ def answer(response: Any, options: Options) -> Answer:
             {"index": index, "content": text, "finish_reason": why, **others}
             for index, (text, others, why) in enumerate(told)
         ]
-    return Answer(content, of_openai(read(response, "usage")), fields, metadata)
+    return Answer(content, usage, fields, metadata)
 
 
 def answer_of_text(response: Any) -> Answer:
@@ -63,27 +72,31 @@ def answer_of_text(response: Any) -> Answer:
 def _choice(choice: Any, options: Options) -> tuple[Any, dict[str, Any], Any]:
     about = fields_of(choice)
     message = fields_of(about.get("message"))
+    get = message.get
     fields: dict[str, Any] = {}
-    calls = message.get("tool_calls")
-    if isinstance(calls, (list, tuple)) and calls:
+    calls = get("tool_calls")
+    if calls and isinstance(calls, (list, tuple)):
         fields["tool_calls"] = [_tool_call(call) for call in calls]
-    legacy = message.get("function_call")
+    legacy = get("function_call")
     if legacy is not None and read(legacy, "name") is not None:
         fields.setdefault("tool_calls", []).append(_function(None, legacy))
-    refusal = message.get("refusal")
+    refusal = get("refusal")
     if isinstance(refusal, str):
         fields["refusal"] = refusal
     if options.thinking:
-        thinking = next((t for n in _THINKING if isinstance(t := message.get(n), str)), None)
-        if thinking:
-            fields["thinking"] = thinking
-    parsed = message.get("parsed")
+        for name in _THINKING:
+            thinking = get(name)
+            if isinstance(thinking, str):
+                if thinking:
+                    fields["thinking"] = thinking
+                break
+    parsed = get("parsed")
     if parsed is not None:
         fields["parsed"] = parsed
-    audio = message.get("audio")
+    audio = get("audio")
     if audio is not None and read(audio, "transcript") is not None:
         fields["audio"] = {"id": read(audio, "id"), "transcript": read(audio, "transcript")}
-    content = message.get("content")
+    content = get("content")
     return ("" if content is None else content), fields, about.get("finish_reason")
 
 

@@ -6,6 +6,7 @@ parsed is what is recorded; for a response whose body the client has read alread
 
 from __future__ import annotations
 
+import functools
 import inspect
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
     from sentrial.wrappers._calls import Running
 
-__all__ = ["is_raw", "tracked"]
+__all__ = ["is_raw_class", "tracked"]
 
 
-def is_raw(result: Any) -> bool:
-    """Tell whether this is a response object: known by its class, which no mock has."""
-    cls = type(result)
+@functools.lru_cache(maxsize=256)
+def is_raw_class(cls: type) -> bool:
+    """Tell whether objects of this class are responses: known by it, which no mock has."""
     return cls.__name__.endswith("APIResponse") and hasattr(cls, "parse")
 
 

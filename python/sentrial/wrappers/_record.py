@@ -142,6 +142,8 @@ class Call:
         """
         try:
             self._record(answer, error, partial)
+            if self._interaction is not None:
+                self._finish(self._interaction, answer.content, error)
         except Exception as problem:  # noqa: BLE001  the program must not notice
             warn(problem)
 
@@ -149,6 +151,8 @@ class Call:
         """Record that the call failed before anything was answered."""
         try:
             self._record_error(error)
+            if self._interaction is not None:
+                self._finish(self._interaction, "", error)
         except Exception as problem:  # noqa: BLE001
             warn(problem)
 
@@ -161,22 +165,24 @@ class Call:
             metadata["time_to_first_token_ms"] = _milliseconds(self._started, self._first)
         if partial or error is not None:
             metadata["partial"] = True
-        with_usage = self._carries_usage(answer.usage)
-        if answer.usage is None and with_usage:
+        usage = answer.usage
+        # Most calls are inside of no other that was opened as one.
+        alone = self._scope is None and self._enclosing is None
+        with_usage = alone or self._carries_usage(usage)
+        if usage is None and with_usage:
             metadata["usage_unknown"] = True
         self._session.track_llm_call(
             request.model,
             written(request.messages),
             written(answer.content),
             provider=request.provider,
-            usage=answer.usage,
-            duration_ms=_milliseconds(self._started, time.perf_counter()),
+            usage=usage,
+            duration_ms=int((time.perf_counter() - self._started) * 1000),
             error=error,  # type: ignore[arg-type]  # an exception, a dict or a text
             metadata=metadata,
             output_fields=answer.fields,
             with_usage=with_usage,
         )
-        self._finish(answer.content, error)
 
     def _carries_usage(self, usage: Usage | None) -> bool:
         if usage is None:
@@ -207,16 +213,15 @@ class Call:
                 "provider": request.provider,
             },
         )
-        self._finish("", error)
 
-    def _finish(self, content: object, error: object) -> None:
-        if self._interaction is None:
-            return
+    @staticmethod
+    def _finish(interaction: Interaction, content: object, error: object) -> None:
+        """End the session that a call apart has of its own."""
         if error is None:
-            self._interaction.finish(output=content if isinstance(content, str) else None)
+            interaction.finish(output=content if isinstance(content, str) else None)
         else:
             reason = f"{type(error).__name__}: {_text(error)}"
-            self._interaction.finish(success=False, failure_reason=reason)
+            interaction.finish(success=False, failure_reason=reason)
 
 
 def retries_in(headers: object) -> dict[str, int]:

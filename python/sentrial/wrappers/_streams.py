@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from sentrial.wrappers._tracker import Tracker
 
-__all__ = ["is_stream_class", "opened_streams", "tracked_stream"]
+__all__ = ["is_stream_class", "may_be_awaited", "opened_streams", "tracked_stream"]
 
 #: The trackers of the streams that a helper of the package opens inside itself.
 opened_streams: ContextVar[list[Tracker] | None] = ContextVar(
@@ -37,6 +38,12 @@ def is_stream_class(cls: type) -> bool:
     if any(base.__module__ == "unittest.mock" for base in cls.__mro__):
         return False
     return hasattr(cls, "__next__") or hasattr(cls, "__anext__")
+
+
+@functools.lru_cache(maxsize=256)
+def may_be_awaited(cls: type) -> bool:
+    """Tell whether to ask `inspect.isawaitable` about objects of this class."""
+    return hasattr(cls, "__await__") or cls is types.GeneratorType
 
 
 def tracked_stream(stream: Any, tracker: Tracker) -> Any:

@@ -53,6 +53,17 @@ class Usage(NamedTuple):
         return self.output_tokens + self.reasoning_tokens + self.output_audio_tokens
 
 
+#: Members that have another name elsewhere.
+_OPENAI_NAMES = (
+    ("prompt_tokens", "input_tokens"),
+    ("completion_tokens", "output_tokens"),
+    ("prompt_tokens_details", "input_tokens_details"),
+    ("completion_tokens_details", "output_tokens_details"),
+    # Servers before the details existed: DeepSeek and Moonshot.
+    ("prompt_cache_hit_tokens", "cached_tokens"),
+)
+
+
 def of_openai(usage: Any) -> Usage | None:
     """Normalise the usage of OpenAI's APIs, or of a server compatible with them.
 
@@ -68,24 +79,33 @@ def of_openai(usage: Any) -> Usage | None:
     if usage is None:
         return None
     usage = fields_of(usage)
-    prompt = _count(usage, "prompt_tokens", "input_tokens")
-    completion = _count(usage, "completion_tokens", "output_tokens")
-    total = _count(usage, "total_tokens")
-    into = fields_of(_either(usage, "prompt_tokens_details", "input_tokens_details"))
-    out_of = fields_of(_either(usage, "completion_tokens_details", "output_tokens_details"))
-    # Servers before the details existed: DeepSeek and Moonshot.
-    cached = _count(into, "cached_tokens") or _count(
-        usage, "prompt_cache_hit_tokens", "cached_tokens"
+    told = [
+        usage.get(other) if (found := usage.get(name)) is None else found
+        for name, other in _OPENAI_NAMES
+    ]
+    into, out_of = fields_of(told[2]), fields_of(told[3])
+    given = (
+        told[0],
+        into.get("cached_tokens"),
+        into.get("cache_write_tokens"),
+        into.get("audio_tokens"),
+        told[1],
+        out_of.get("reasoning_tokens"),
+        out_of.get("audio_tokens"),
+        usage.get("total_tokens"),
+        told[4],
     )
-    written = _count(into, "cache_write_tokens")
-    reasoning = _count(out_of, "reasoning_tokens")
+    prompt, cached, written, audio_in, completion, reasoning, audio_out, total, cached_before = [
+        count if type(count) is int and count > 0 else 0 for count in given
+    ]
+    cached = cached or cached_before
     if reasoning and total and total == prompt + completion + reasoning:
         completion += reasoning
-    rest_in, cached, written, audio_in = _split(
-        prompt, cached, written, _count(into, "audio_tokens")
-    )
-    rest_out, reasoning, audio_out = _split(completion, reasoning, _count(out_of, "audio_tokens"))
-    return Usage(rest_in, cached, written, rest_out, reasoning, audio_in, audio_out, total)
+    if cached or written or audio_in:
+        prompt, cached, written, audio_in = _split(prompt, cached, written, audio_in)
+    if reasoning or audio_out:
+        completion, reasoning, audio_out = _split(completion, reasoning, audio_out)
+    return Usage(prompt, cached, written, completion, reasoning, audio_in, audio_out, total)
 
 
 def of_anthropic(usage: Any) -> Usage | None:
@@ -150,12 +170,6 @@ def of_google(usage: Any) -> Usage | None:
         output_audio_tokens=audio_out,
         total_tokens=total,
     )
-
-
-def _either(fields: Any, name: str, other: str) -> Any:
-    """A member under one of the two names it has in different APIs."""
-    found = fields.get(name)
-    return fields.get(other) if found is None else found
 
 
 def _count(fields: Any, name: str, other: str | None = None) -> int:

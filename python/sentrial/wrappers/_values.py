@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Passing", "arguments_of", "fields_of", "kept", "read", "scalars", "written"]
 
+_PLAIN = (str, int, float)
 _DEPTH = 12
 _SHORT = 256
 _HEAD = 128
@@ -66,12 +67,12 @@ def fields_of(value: Any) -> Any:
     if value is None:
         return _NO_FIELDS
     try:
-        extra = getattr(value, "__pydantic_extra__", _NO_FIELDS)
-    except Exception:  # noqa: BLE001  an object whose every attribute raises
-        extra = _NO_FIELDS
+        extra = value.__pydantic_extra__
+    except Exception:  # noqa: BLE001  none of pydantic's, or an object whose every attribute raises
+        return _Attributes(value)
     if extra is None:
         return value.__dict__
-    if type(extra) is dict and extra is not _NO_FIELDS:
+    if type(extra) is dict:
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _Attributes(value)
 
@@ -89,13 +90,15 @@ def _looked_up(value: object, name: str, default: Any) -> Any:
 
 def scalars(given: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Return those of the named parameters that were given as plain values."""
-    return {name: value for name, value in given.items() if name in names and _is_scalar(value)}
+    return {
+        name: value
+        for name, value in given.items()
+        if name in names and (isinstance(value, _PLAIN) or _is_list_of_str(value))
+    }
 
 
-def _is_scalar(value: object) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(isinstance(item, str) for item in value)
-    return isinstance(value, (str, int, float, bool))
+def _is_list_of_str(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
 
 
 def arguments_of(text: object) -> Any:
@@ -140,12 +143,17 @@ class Passing:
         return item
 
 
-def written(value: object) -> Any:
+def written(value: Any) -> Any:
     """Return messages as they are recorded: images and other media by type, size and hash.
 
     Nothing is consumed or changed. What holds no media is returned as it is.
     """
-    if isinstance(value, Passing):
+    kind = type(value)
+    if kind is list:
+        return _written_list(value, _DEPTH)
+    if kind is str and not value.startswith("data:"):
+        return value
+    if kind is Passing:
         value = value.passed
     return _written(value, _DEPTH)
 
@@ -159,17 +167,31 @@ def _written(value: Any, depth: int) -> Any:
     if kind is dict:
         return _written_dict(value, depth)
     if kind is list or kind is tuple:
-        items = [_written(item, depth - 1) for item in list(value)]
-        same = all(new is old for new, old in zip(items, value, strict=False))
-        return value if same else items
+        return _written_list(value, depth)
     return _written_object(value, depth)
+
+
+def _written_list(value: list[Any] | tuple[Any, ...], depth: int) -> Any:
+    items = list(value)
+    changed = False
+    for index, item in enumerate(items):
+        # Messages are dicts: a call less for each.
+        write = _written_dict if type(item) is dict and depth > 1 else _written
+        new = write(item, depth - 1)
+        if new is not item:
+            items[index] = new
+            changed = True
+    return items if changed else value
 
 
 def _written_dict(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
     changed = {}
     for key, item in list(value.items()):
         kind = type(item)
-        if kind is int or item is None or (kind is str and len(item) <= _SHORT):
+        if kind is str:
+            if len(item) <= _SHORT or (key not in _DATA and not item.startswith("data:")):
+                continue
+        elif kind is int or item is None:
             continue
         if key in _DATA and isinstance(item, (str, bytes, bytearray)):
             new = _of_data(value, item)

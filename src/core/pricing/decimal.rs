@@ -54,10 +54,28 @@ impl Amount {
     }
 }
 
-/// The double nearest to `value` / 10^`places`: what reading the decimal gives. A division of two
-/// doubles would round twice.
+/// The double nearest to `value` / 10^`places`: what reading the decimal gives.
 fn nearest(value: i128, places: u32) -> f64 {
-    format!("{value}e-{places}").parse().unwrap_or(f64::NAN)
+    divided(value, places)
+        .unwrap_or_else(|| format!("{value}e-{places}").parse().unwrap_or(f64::NAN))
+}
+
+/// The same as a division, which is right where both sides are doubles without rounding: all
+/// amounts that prices of some decimals come to. It spares them the way over text.
+fn divided(value: i128, places: u32) -> Option<f64> {
+    /// Zeros that sums of usual prices end with.
+    const ZEROS: u32 = 12;
+    /// All whole numbers below are doubles.
+    const EXACT: u64 = 1 << 53;
+    let scale = 10_i128.pow(ZEROS);
+    let left = places.checked_sub(ZEROS)?;
+    if left > ZEROS || value % scale != 0 {
+        return None;
+    }
+    let whole = u64::try_from(value / scale).ok().filter(|n| *n < EXACT)?;
+    #[expect(clippy::cast_precision_loss, reason = "both are below 2^53")]
+    let (whole, power) = (whole as f64, 10_u64.pow(left) as f64);
+    Some(whole / power)
 }
 
 #[cfg(test)]
@@ -109,6 +127,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_division_gives_what_reading_the_decimal_gives(
+            value in 0_i128..1 << 54,
+            zeros in 8_u32..16,
+            places in prop::sample::select(vec![PLACES, PLACES + PER_MILLION]),
+        ) {
+            let value = value * 10_i128.pow(zeros);
+            let expected: f64 = format!("{value}e-{places}").parse().unwrap();
+            prop_assert_eq!(nearest(value, places).to_bits(), expected.to_bits());
+            if let Some(found) = divided(value, places) {
+                prop_assert_eq!(found.to_bits(), expected.to_bits());
+            }
+        }
+
         #[test]
         fn sums_are_those_of_whole_numbers(parts in prop::collection::vec((0_u32..100_000, 0_u64..1_000_000), 0..8)) {
             let mut sum = Amount::default();

@@ -1,5 +1,6 @@
 //! The price of a model: registered by the program, or in the data set.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
@@ -55,6 +56,9 @@ fn key(provider: Option<&str>, model: &str) -> Key {
 }
 
 fn registered(known: &Known, key: &Key) -> Option<(Arc<Tariff>, Key)> {
+    if known.registered.is_empty() {
+        return None;
+    }
     let anywhere = (None, key.1.clone());
     [key, &anywhere]
         .into_iter()
@@ -77,25 +81,34 @@ fn found(known: &Known, key: &Key) -> Option<Found<'static>> {
     found
 }
 
-/// The prices of a model; `None` if they are unknown.
-#[must_use]
-pub fn lookup(query: &Query<'_>) -> Option<Price> {
+/// Looks a model up, and gives `read` its provider, its id and its prices, which are lent: a copy
+/// of them costs more than to add up what a call used. `None` if they are unknown.
+fn priced<T>(
+    query: &Query<'_>,
+    read: impl FnOnce(&str, &str, Cow<'_, Rates>) -> Option<T>,
+) -> Option<T> {
     let known = KNOWN.load();
     let key = key(query.provider, query.model);
     if let Some((tariff, (provider, model))) = registered(&known, &key) {
-        return Some(Price {
-            provider: provider.unwrap_or_default().into(),
-            model: model.into(),
-            rates: tariff.rates(query.at, query.context)?,
-        });
+        let rates = tariff.rates(query.at, query.context)?;
+        return read(provider.as_deref().unwrap_or_default(), &model, rates);
     }
     let found = found(&known, &key)?;
     // The kinds of request are those of the provider that has the price list.
     let context = if found.is_own { query.context } else { &[] };
-    Some(Price {
-        provider: found.provider.id.clone(),
-        model: found.model.id.clone(),
-        rates: found.model.tariff.rates(query.at, context)?,
+    let rates = found.model.tariff.rates(query.at, context)?;
+    read(&found.provider.id, &found.model.id, rates)
+}
+
+/// The prices of a model; `None` if they are unknown.
+#[must_use]
+pub fn lookup(query: &Query<'_>) -> Option<Price> {
+    priced(query, |provider, model, rates| {
+        Some(Price {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            rates: rates.into_owned(),
+        })
     })
 }
 
@@ -103,7 +116,7 @@ pub fn lookup(query: &Query<'_>) -> Option<Price> {
 /// what was used, is unknown.
 #[must_use]
 pub fn cost(query: &Query<'_>, usage: &Usage) -> Option<f64> {
-    lookup(query)?.rates.cost(usage)
+    priced(query, |_, _, rates| rates.cost(usage))
 }
 
 /// Sets the price of a model that the data set does not know, or knows with another price.

@@ -1,5 +1,6 @@
 //! The prices of a model: per kind of token, by size of the input and by time.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -251,10 +252,10 @@ impl Tariff {
 
     /// The prices at a time, in seconds since 1970, for a request of this kind. The last that
     /// applies counts; where none does, the first.
-    pub(super) fn rates(&self, at: i64, context: &[(&str, &str)]) -> Option<Rates> {
+    pub(super) fn rates(&self, at: i64, context: &[(&str, &str)]) -> Option<Cow<'_, Rates>> {
         let last = self.dated.iter().rev().find(|(when, _)| when.holds(at));
         let (_, standard) = last.or(self.dated.first())?;
-        let mut rates = standard.clone()?;
+        let mut rates = Cow::Borrowed(standard.as_ref()?);
         let fits = |variant: &&Variant| {
             let given = |pair: &(String, String)| context.contains(&(&*pair.0, &*pair.1));
             variant.when.holds(at) && variant.context.iter().all(given)
@@ -263,7 +264,7 @@ impl Tariff {
         let chosen: Vec<_> = self.variants.iter().filter(fits).collect();
         for variant in chosen.iter().rev() {
             for (unit, price) in &variant.rates.0 {
-                rates.set(*unit, price.clone());
+                rates.to_mut().set(*unit, price.clone());
             }
         }
         Some(rates)
