@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::media::hex;
-use super::text::Traits;
+use super::traits::Traits;
 
 /// Shorter strings are never cut.
 const SHORTEST: usize = 512;

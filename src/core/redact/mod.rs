@@ -23,7 +23,9 @@ mod report;
 mod rules;
 mod secrets;
 mod text;
+mod traits;
 mod walk;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,7 @@ pub use self::report::{Finding, Report};
 pub use self::rules::{
     Builtins, DOCUMENTED_FIELDS, Fields, HashKey, IDENTIFIERS, Mode, Pii, Rules,
 };
-use self::text::Traits;
+use self::traits::Traits;
 use self::walk::Walk;
 pub use self::walk::{Log, Malformed, Shape};
 

@@ -10,7 +10,8 @@ use super::hit::{Hits, Rule};
 use super::number;
 use super::report::{Finding, Report};
 use super::rules::Cover;
-use super::text::{self, Traits, WITHHELD};
+use super::text::{self, WITHHELD};
+use super::traits::Traits;
 
 /// Texts that hold JSON that holds texts that hold JSON: so deep is looked.
 const MAX_NESTING: usize = 4;
