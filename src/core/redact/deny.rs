@@ -97,28 +97,29 @@ impl DenyList {
 
 /// Most names are told apart from the built-in ones by their last letters, at next to no cost.
 fn may_be_denied(name: &[u8]) -> bool {
-    let [.., before, last] = name else {
+    let [.., second, last] = name else {
         return false;
     };
-    let last_two = [before.to_ascii_lowercase(), last.to_ascii_lowercase()];
-    matches!(
-        &last_two,
-        b"ey"
-            | b"th"
-            | b"on"
-            | b"en"
-            | b"ie"
-            | b"es"
-            | b"al"
-            | b"ls"
-            | b"wt"
-            | b"ss"
-            | b"se"
-            | b"in"
-            | b"wd"
-            | b"et"
-            | b"rd"
-    )
+    let third = name.len().checked_sub(3).and_then(|at| name.get(at));
+    let third = third.map_or(b'-', u8::to_ascii_lowercase);
+    let last_two = [second.to_ascii_lowercase(), last.to_ascii_lowercase()];
+    let thirds: &[u8] = match &last_two {
+        b"ey" => b"k",
+        b"th" => b"u",
+        b"on" => b"i",
+        b"en" => b"k",
+        b"ie" => b"k",
+        b"es" => b"i",
+        b"al" | b"ls" => b"ia",
+        b"wt" => b"j",
+        b"ss" | b"se" => b"a",
+        b"in" => b"p",
+        b"wd" => b"ps",
+        b"et" => b"r",
+        b"rd" => b"o",
+        _ => return false,
+    };
+    is_punctuation(char::from(third)) || thirds.contains(&third)
 }
 
 fn is_punctuation(c: char) -> bool {

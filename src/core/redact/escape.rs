@@ -69,9 +69,14 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
         let at = usize::try_from(nibble & 15).unwrap_or(0);
         HEX.get(at).copied().unwrap_or(b'0')
     };
+    let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
+    // Without a branch for each byte, so that the compiler can look at many bytes at once.
+    if text.iter().fold(true, |all, byte| all & plain(byte)) {
+        out.extend_from_slice(text);
+        return;
+    }
     let mut at = 0;
     while let Some(rest) = text.get(at..) {
-        let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
         let run = rest
             .iter()
             .position(|byte| !plain(byte))

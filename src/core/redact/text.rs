@@ -54,7 +54,7 @@ fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
     if on.ibans && traits.digits >= 2 && text.len() >= 15 {
         address::find_iban(text, hits);
     }
-    if traits.digits >= 4 {
+    if traits.digits >= number::FEWEST_DIGITS {
         number::find(text, traits.digits, on, hits);
     }
     if on.ip_addresses && traits.colon && traits.digits >= 1 {
@@ -77,8 +77,11 @@ pub(super) fn built_in(
     cover: Cover,
     count: &mut dyn FnMut(&Rule),
 ) -> Option<Vec<u8>> {
+    let pii = rules.pii.as_ref();
     let mut result: Option<Vec<u8>> = None;
     let mut hits = Hits::default();
+    let mut cover = cover;
+    let look_for_secrets = cover.secrets;
     for pass in 0..MAX_PASSES {
         let current = result.as_deref().unwrap_or(text);
         let traits = if pass == 0 {
@@ -87,16 +90,25 @@ pub(super) fn built_in(
             Traits::of_text(current)
         };
         hits.clear();
-        find(current, traits, rules, cover, &mut hits);
+        let begun = find(current, traits, rules, cover, &mut hits);
         if hits.is_empty() {
             break;
         }
         for hit in hits.iter() {
             count(&hit.rule);
         }
-        result = Some(replaced(current, &hits, rules.pii.as_ref()));
+        // Where no secret began none begins now: what stands for personal data is in brackets, and
+        // brackets are in no beginning.
+        let bracketed = hits.iter().all(|hit| is_bracketed(&hit.rule, pii));
+        cover.secrets = look_for_secrets && (begun || !bracketed);
+        result = Some(replaced(current, &hits, pii));
     }
     result
+}
+
+/// Does a word in brackets, made of nothing of what was found, stand for personal data?
+fn is_bracketed(rule: &Rule, pii: Option<&Pii>) -> bool {
+    rule.is_pii() && pii.is_some_and(|pii| pii.mode != Mode::Remove)
 }
 
 /// The text with every part that was found replaced.
@@ -118,22 +130,30 @@ pub(super) fn stand_in(rule: &Rule, found: &[u8], pii: Option<&Pii>, out: &mut V
     let mode = pii
         .filter(|_| rule.is_pii())
         .map_or(Mode::Label, |pii| pii.mode);
-    let digits =
-        |digest: &[u8], count: usize| hex(digest).get(..count).unwrap_or_default().to_owned();
     let label = rule.label();
-    let text = match (mode, pii.and_then(|pii| pii.hash_key.as_ref())) {
-        (Mode::Remove, _) => return,
-        (Mode::Hash, _) => format!("[PII:{}]", digits(&Sha256::digest(found), 6)),
+    let mut put = |parts: &[&str]| {
+        out.push(b'[');
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.push(b']');
+    };
+    match (mode, pii.and_then(|pii| pii.hash_key.as_ref())) {
+        (Mode::Remove, _) => {}
+        (Mode::Hash, _) => {
+            let digest = hex(&Sha256::digest(found));
+            put(&["PII:", digest.get(..6).unwrap_or_default()]);
+        }
         (Mode::Pseudonym, Some(key)) => match Hmac::<Sha256>::new_from_slice(&key.0) {
             Ok(mut mac) => {
                 mac.update(found);
-                format!("[{label}:{}]", digits(&mac.finalize().into_bytes(), 12))
+                let digest = hex(&mac.finalize().into_bytes());
+                put(&[&label, ":", digest.get(..12).unwrap_or_default()]);
             }
-            Err(_) => format!("[{label}]"),
+            Err(_) => put(&[&label]),
         },
-        (Mode::Label | Mode::Pseudonym, _) => format!("[{label}]"),
-    };
-    out.extend_from_slice(text.as_bytes());
+        (Mode::Label | Mode::Pseudonym, _) => put(&[&label]),
+    }
 }
 
 /// How much longer patterns that match nothing, everywhere, may make a text.
