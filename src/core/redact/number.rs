@@ -140,15 +140,24 @@ fn in_uuid(text: &[u8], at: usize) -> bool {
     let after = text.get(at..text.len().min(at + 36)).unwrap_or_default();
     let end = at + after.iter().take_while(|byte| part(byte)).count();
     let run = text.get(start..end).unwrap_or_default();
-    run.windows(36).enumerate().any(|(offset, window)| {
-        let dashes = [8, 13, 18, 23];
+    run.windows(UUID.len()).enumerate().any(|(offset, window)| {
         let from = start + offset;
-        (from..from + 36).contains(&at)
-            && window
-                .iter()
-                .enumerate()
-                .all(|(i, byte)| (*byte == b'-') == dashes.contains(&i))
+        (from..from + UUID.len()).contains(&at) && has_dashes_of_uuid(window)
     })
+}
+
+/// Is the text a UUID and nothing else? No rule finds anything in one.
+pub(super) fn is_uuid(text: &[u8]) -> bool {
+    text.len() == UUID.len()
+        && has_dashes_of_uuid(text)
+        && text.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+}
+
+const UUID: &[u8; 36] = b"00000000-0000-0000-0000-000000000000";
+
+fn has_dashes_of_uuid(window: &[u8]) -> bool {
+    let mut pairs = window.iter().zip(UUID);
+    pairs.all(|(byte, model)| (*byte == b'-') == (*model == b'-'))
 }
 
 /// Groups of digits with at most one dash or space between, 13 to 19 in all, with a valid checksum.

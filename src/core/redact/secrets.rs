@@ -136,7 +136,7 @@ const SHAPES: &[(&str, &str, Shape)] = &[
 /// Longest user and password in a URL.
 const MAX_USERINFO: usize = 512;
 /// Shorter than every secret but the password of a URL, which has a colon.
-const SHORTEST: usize = 15;
+pub(super) const SHORTEST: usize = 15;
 
 /// Can there be a secret in such a text at all?
 pub(super) fn possible(length: usize, colon: bool) -> bool {
@@ -182,7 +182,7 @@ pub(super) fn find(text: &[u8], traits: Traits, hits: &mut Hits) -> bool {
         in_vain: 0,
         begun: false,
     };
-    if traits.at && traits.colon {
+    if traits.at() && traits.colon() {
         search.within(0, text.len(), hits);
     } else {
         for (start, end) in LongWords::of(text) {

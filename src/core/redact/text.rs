@@ -23,7 +23,7 @@ pub(super) fn find(
     cover: Cover,
     hits: &mut Hits,
 ) -> bool {
-    let possible = cover.secrets && secrets::possible(text.len(), traits.colon);
+    let possible = cover.secrets && secrets::possible(text.len(), traits.colon());
     let begun = possible && secrets::find(text, traits, hits);
     if !rules.keep_media && text.len() >= media::LARGE {
         media::find(text, hits);
@@ -31,7 +31,7 @@ pub(super) fn find(
     let Some(pii) = rules.pii.as_ref().filter(|_| cover.pii) else {
         return begun;
     };
-    if traits.beyond_ascii
+    if traits.beyond_ascii()
         && let Some(folded) = fold(text)
     {
         let mut found = Hits::default();
@@ -48,8 +48,8 @@ pub(super) fn find(
 
 fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
     let on = pii.builtins;
-    if on.emails && (traits.at || traits.percent) {
-        email::find(text, traits.percent, hits);
+    if on.emails && (traits.at() || traits.percent()) {
+        email::find(text, traits.percent(), hits);
     }
     if on.ibans && traits.digits >= 2 && text.len() >= 15 {
         address::find_iban(text, hits);
@@ -57,7 +57,7 @@ fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
     if traits.digits >= number::FEWEST_DIGITS {
         number::find(text, traits.digits, on, hits);
     }
-    if on.ip_addresses && traits.colon && traits.digits >= 1 {
+    if on.ip_addresses && traits.colon() && traits.digits >= 1 {
         address::find_ipv6(text, hits);
     }
 }
@@ -77,6 +77,10 @@ pub(super) fn built_in(
     cover: Cover,
     count: &mut dyn FnMut(&Rule),
 ) -> Option<Vec<u8>> {
+    // Most strings are short words and ids.
+    if (traits.plain() && text.len() < secrets::SHORTEST) || number::is_uuid(text) {
+        return None;
+    }
     let pii = rules.pii.as_ref();
     let mut result: Option<Vec<u8>> = None;
     let mut hits = Hits::default();

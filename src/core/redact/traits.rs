@@ -1,125 +1,148 @@
 //! What is in a text at all, so that most rules need not look.
 
-/// How long a string is that is looked at byte by byte: setting up the search for its end and the
-/// loop over many bytes at once takes longer.
-const SHORT: usize = 16;
+/// Bits for what a byte may be.
+mod class {
+    pub(super) const DIGIT: u8 = 1;
+    pub(super) const AT: u8 = 2;
+    pub(super) const PERCENT: u8 = 4;
+    pub(super) const COLON: u8 = 8;
+    pub(super) const BEYOND_ASCII: u8 = 16;
+    pub(super) const BACKSLASH: u8 = 32;
+    pub(super) const QUOTE: u8 = 64;
+    pub(super) const CONTROL: u8 = 128;
 
-const DIGIT: u8 = 1;
-const AT: u8 = 2;
-const PERCENT: u8 = 4;
-const COLON: u8 = 8;
-const BEYOND_ASCII: u8 = 16;
-/// The closing quote, an escape, or what must not be in a JSON string.
-const ENDS: u8 = 32;
+    /// What a byte is. No branches, so that the compiler can look at many bytes at once.
+    pub(super) const fn of(byte: u8) -> u8 {
+        (byte.wrapping_sub(b'0') < 10) as u8 * DIGIT
+            | (byte == b'@') as u8 * AT
+            | (byte == b'%') as u8 * PERCENT
+            | (byte == b':') as u8 * COLON
+            | (byte >= 0x80) as u8 * BEYOND_ASCII
+            | (byte == b'\\') as u8 * BACKSLASH
+            | (byte == b'"') as u8 * QUOTE
+            | (byte < 0x20) as u8 * CONTROL
+    }
 
-const fn class_of(byte: u8) -> u8 {
-    match byte {
-        b'"' | b'\\' | ..0x20 => ENDS,
-        b'0'..=b'9' => DIGIT,
-        b'@' => AT,
-        b'%' => PERCENT,
-        b':' => COLON,
-        0x80.. => BEYOND_ASCII,
-        _ => 0,
+    /// The same for a single byte.
+    pub(super) fn known(byte: u8) -> u8 {
+        static KNOWN: [u8; 256] = {
+            let mut known = [0; 256];
+            let mut rest: &mut [u8] = &mut known;
+            let mut byte = 0_u8;
+            while let Some((class, others)) = rest.split_first_mut() {
+                *class = of(byte);
+                byte = byte.wrapping_add(1);
+                rest = others;
+            }
+            known
+        };
+        KNOWN.get(usize::from(byte)).copied().unwrap_or(u8::MAX)
     }
 }
 
-static CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut rest: &mut [u8] = &mut classes;
-    let mut byte = 0;
-    while let Some((class, others)) = rest.split_first_mut() {
-        *class = class_of(byte);
-        byte = byte.wrapping_add(1);
-        rest = others;
-    }
-    classes
-};
+/// How long a string is that is looked at byte by byte: to set up the search for its end, and the
+/// loop over many bytes at once, takes longer.
+const SHORT: usize = 16;
+/// How many bytes are looked at at once.
+const BLOCK: usize = 16;
+/// Blocks whose digits can be counted in one byte for each place.
+const BLOCKS: usize = u8::MAX as usize;
 
 /// What is in a text.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of facts")]
 pub(super) struct Traits {
-    pub(super) at: bool,
-    pub(super) percent: bool,
-    pub(super) colon: bool,
-    pub(super) beyond_ascii: bool,
-    pub(super) escaped: bool,
+    seen: u8,
+    /// How many digits; of the inside of a JSON string, with those of its escapes.
     pub(super) digits: usize,
 }
 
 impl Traits {
+    pub(super) fn at(self) -> bool {
+        self.seen & class::AT != 0
+    }
+
+    pub(super) fn percent(self) -> bool {
+        self.seen & class::PERCENT != 0
+    }
+
+    pub(super) fn colon(self) -> bool {
+        self.seen & class::COLON != 0
+    }
+
+    pub(super) fn beyond_ascii(self) -> bool {
+        self.seen & class::BEYOND_ASCII != 0
+    }
+
+    /// Of the inside of a JSON string: does it differ from its text?
+    pub(super) fn escaped(self) -> bool {
+        self.seen & class::BACKSLASH != 0
+    }
+
+    /// Is there nothing in the text that a rule about something else than its length looks for?
+    pub(super) fn plain(self) -> bool {
+        let telling = class::AT | class::PERCENT | class::COLON | class::BEYOND_ASCII;
+        self.seen & telling == 0 && self.digits < super::number::FEWEST_DIGITS
+    }
+
     /// Looks at a text.
     pub(super) fn of_text(text: &[u8]) -> Self {
-        Self::look(text).0
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        let mut traits = Self::default();
+        for byte in rest {
+            traits.add(class::known(*byte));
+        }
+        for blocks in blocks.chunks(BLOCKS) {
+            let (mut seen, mut digits) = ([0_u8; BLOCK], [0_u8; BLOCK]);
+            for block in blocks {
+                for ((byte, seen), digits) in block.iter().zip(&mut seen).zip(&mut digits) {
+                    let class = class::of(*byte);
+                    *seen |= class;
+                    *digits += class & class::DIGIT;
+                }
+            }
+            traits.seen |= seen.iter().fold(0, |all, one| all | one);
+            let count = digits.iter().fold(0_u16, |sum, one| sum + u16::from(*one));
+            traits.digits += usize::from(count);
+        }
+        traits
     }
 
     /// Looks at a JSON string from behind its opening quote; returns where its closing quote is.
     /// `None` if there is none, or if a control character is in the string.
+    #[inline]
     pub(super) fn of_json(json: &[u8], start: usize) -> Option<(Self, usize)> {
-        Self::of_short_json(json, start).or_else(|| Self::of_long_json(json, start))
-    }
-
-    /// The same for strings that are short and plain, as names are: one look at each byte.
-    fn of_short_json(json: &[u8], start: usize) -> Option<(Self, usize)> {
-        let mut seen = 0;
-        let mut digits = 0;
+        let mut traits = Self::default();
         for (length, byte) in json.get(start..)?.iter().take(SHORT).enumerate() {
-            let class = CLASSES.get(usize::from(*byte)).copied()?;
-            if class & ENDS != 0 {
-                let traits = Self {
-                    at: seen & AT != 0,
-                    percent: seen & PERCENT != 0,
-                    colon: seen & COLON != 0,
-                    beyond_ascii: seen & BEYOND_ASCII != 0,
-                    escaped: false,
-                    digits,
-                };
-                return (*byte == b'"').then_some((traits, start + length));
+            let class = class::known(*byte);
+            if class & class::QUOTE != 0 {
+                return Some((traits, start + length));
             }
-            seen |= class;
-            digits += usize::from(class & DIGIT);
+            if class & (class::BACKSLASH | class::CONTROL) != 0 {
+                break;
+            }
+            traits.add(class);
         }
-        None
+        Self::of_long_json(json, start)
     }
 
     fn of_long_json(json: &[u8], start: usize) -> Option<(Self, usize)> {
         let mut at = start;
-        let mut escaped = false;
         loop {
             at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+            // An escape is often followed by another.
+            while json.get(at) == Some(&b'\\') {
+                at += if json.get(at + 1) == Some(&b'u') { 6 } else { 2 };
+            }
             if json.get(at) == Some(&b'"') {
                 break;
             }
-            escaped = true;
-            at += 2;
         }
-        let (traits, control) = Self::look(json.get(start..at)?);
-        (!control).then_some((Self { escaped, ..traits }, at))
+        let traits = Self::of_text(json.get(start..at)?);
+        (traits.seen & class::CONTROL == 0).then_some((traits, at))
     }
 
-    /// What is in a text, and whether a control character is. The loop has neither branches nor
-    /// tables, so that the compiler can look at many bytes at once.
-    fn look(text: &[u8]) -> (Self, bool) {
-        let mut traits = Self::default();
-        let mut lowest = u8::MAX;
-        for chunk in text.chunks(128) {
-            let (mut at, mut percent, mut colon, mut bits, mut digits) =
-                (0_u8, 0_u8, 0_u8, 0, 0_u8);
-            for &byte in chunk {
-                at |= u8::from(byte == b'@');
-                percent |= u8::from(byte == b'%');
-                colon |= u8::from(byte == b':');
-                bits |= byte;
-                digits += u8::from(byte.wrapping_sub(b'0') < 10);
-                lowest = lowest.min(byte);
-            }
-            traits.at |= at != 0;
-            traits.percent |= percent != 0;
-            traits.colon |= colon != 0;
-            traits.beyond_ascii |= bits >= 0x80;
-            traits.digits += usize::from(digits);
-        }
-        (traits, lowest < 0x20)
+    fn add(&mut self, class: u8) {
+        self.seen |= class;
+        self.digits += usize::from(class & class::DIGIT);
     }
 }

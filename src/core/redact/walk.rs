@@ -457,7 +457,7 @@ impl<'a> Walk<'a> {
 }
 
 fn decoded(raw: &[u8], traits: Traits) -> Result<Option<Vec<u8>>, Malformed> {
-    if traits.escaped {
+    if traits.escaped() {
         unescape(raw).map(Some).ok_or(Malformed)
     } else {
         Ok(None)
