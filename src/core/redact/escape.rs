@@ -7,10 +7,18 @@
 pub(super) fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (before, after) = rest.split_at_checked(at)?;
+    loop {
+        // One escape is often followed by another.
+        let plain = match rest.first() {
+            Some(b'\\') => 0,
+            _ => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
+        };
+        let (before, after) = rest.split_at_checked(plain)?;
         out.extend_from_slice(before);
-        let (&kind, after) = after.get(1..)?.split_first()?;
+        let Some((_, after)) = after.split_first() else {
+            return Some(out);
+        };
+        let (&kind, after) = after.split_first()?;
         rest = after;
         match kind {
             b'"' | b'\\' | b'/' => out.push(kind),
@@ -34,8 +42,6 @@ pub(super) fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
             _ => return None,
         }
     }
-    out.extend_from_slice(rest);
-    Some(out)
 }
 
 fn hex4(bytes: &[u8]) -> Option<u32> {
