@@ -8,14 +8,14 @@ pub(super) fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
     loop {
-        // One escape is often followed by another.
-        let plain = match rest.first() {
-            Some(b'\\') => 0,
-            _ => memchr::memchr(b'\\', rest).unwrap_or(rest.len()),
-        };
-        let (before, after) = rest.split_at_checked(plain)?;
-        out.extend_from_slice(before);
-        let Some((_, after)) = after.split_first() else {
+        // An escape is often followed by another.
+        if rest.first() != Some(&b'\\') {
+            let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+            let (before, after) = rest.split_at_checked(plain)?;
+            out.extend_from_slice(before);
+            rest = after;
+        }
+        let Some((_, after)) = rest.split_first() else {
             return Some(out);
         };
         let (&kind, after) = after.split_first()?;
@@ -60,7 +60,8 @@ fn low_surrogate(high: u32, rest: &[u8]) -> Option<u32> {
 
 fn push_code(code: u32, out: &mut Vec<u8>) {
     match char::from_u32(code) {
-        Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        // Byte by byte: a call that copies so few takes longer.
+        Some(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| out.push(byte)),
         None => {
             let six = |shift: u32| u8::try_from((code >> shift) & 0x3F).unwrap_or(0) | 0x80;
             out.extend_from_slice(&[0xED, six(6), six(0)]);

@@ -186,7 +186,7 @@ pub(super) fn find(text: &[u8], traits: Traits, hits: &mut Hits) -> bool {
         search.within(0, text.len(), hits);
     } else {
         for (start, end) in LongWords::of(text) {
-            // With the space behind it, with which some beginnings end.
+            // With what is behind it, as some beginnings end with a space.
             search.within(start.saturating_sub(LONGEST_SCHEME), end + 1, hits);
         }
     }

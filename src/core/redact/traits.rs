@@ -126,23 +126,28 @@ impl Traits {
     }
 
     fn of_long_json(json: &[u8], start: usize) -> Option<(Self, usize)> {
-        let mut at = start;
-        loop {
-            at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
-            // An escape is often followed by another.
-            while json.get(at) == Some(&b'\\') {
-                at += if json.get(at + 1) == Some(&b'u') { 6 } else { 2 };
-            }
-            if json.get(at) == Some(&b'"') {
-                break;
-            }
-        }
-        let traits = Self::of_text(json.get(start..at)?);
-        (traits.seen & class::CONTROL == 0).then_some((traits, at))
+        let end = string_end(json, start)?;
+        let traits = Self::of_text(json.get(start..end)?);
+        (traits.seen & class::CONTROL == 0).then_some((traits, end))
     }
 
     fn add(&mut self, class: u8) {
         self.seen |= class;
         self.digits += usize::from(class & class::DIGIT);
+    }
+}
+
+/// Where the closing quote is of the JSON string whose opening quote is in front of `start`.
+pub(super) fn string_end(json: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+        // An escape is often followed by another.
+        while json.get(at) == Some(&b'\\') {
+            at += if json.get(at + 1) == Some(&b'u') { 6 } else { 2 };
+        }
+        if json.get(at) == Some(&b'"') {
+            return Some(at);
+        }
     }
 }

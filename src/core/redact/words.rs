@@ -1,14 +1,14 @@
-//! The long words of a text. Everything that is longer than a word of prose and has no space in it
-//! is one, so what looks for keys and tokens need not look at prose.
+//! The long words of a text, of ASCII and without a space: keys and tokens are among them, prose has
+//! few.
 
-/// The shortest run without a space that is a long word. [`LongWords`] looks at so many bytes at
-/// once, so no shorter one would be found reliably.
+/// The shortest run that is a long word. [`LongWords`] looks at so many bytes at once, so no shorter
+/// one would be found reliably.
 const LEAST: usize = 8;
 
 const LOW_BITS: u64 = u64::from_ne_bytes([0x7F; LEAST]);
 const SPACES: u64 = u64::from_ne_bytes([b' '; LEAST]);
 
-/// Begins and ends of the runs of at least [`LEAST`] bytes other than the space, in order.
+/// Begins and ends of the runs of at least [`LEAST`] ASCII characters other than the space, in order.
 pub(super) struct LongWords<'a> {
     blocks: std::slice::ChunksExact<'a, u8>,
     length: usize,
@@ -28,11 +28,11 @@ impl<'a> LongWords<'a> {
         }
     }
 
-    /// Where the last word ends: at the first space of what is no whole block, or with the text.
+    /// The last word: it ends in what is no whole block, or with it.
     fn last(&mut self) -> Option<(usize, usize)> {
         let rest = self.blocks.remainder();
-        let space = rest.iter().position(|byte| *byte == b' ');
-        let word = (self.start, self.at + space.unwrap_or(rest.len()));
+        let gap = rest.iter().position(|byte| is_gap(*byte));
+        let word = (self.start, self.at + gap.unwrap_or(rest.len()));
         self.start = self.length;
         (word.0 + LEAST <= word.1).then_some(word)
     }
@@ -45,10 +45,10 @@ impl Iterator for LongWords<'_> {
         while let Some(block) = self.blocks.next() {
             let (before, start) = (self.at, self.start);
             self.at += LEAST;
-            let Some((first, last)) = first_and_last_space(block) else {
+            let Some((first, last)) = first_and_last_gap(block) else {
                 continue;
             };
-            // What is between two spaces of one block is no long word.
+            // What is between two gaps of one block is no long word.
             self.start = before + last + 1;
             if before + first >= start + LEAST {
                 return Some((start, before + first));
@@ -58,15 +58,22 @@ impl Iterator for LongWords<'_> {
     }
 }
 
-/// Where the spaces of a block are, seen without a branch for each byte.
-fn first_and_last_space(block: &[u8]) -> Option<(usize, usize)> {
-    let block = u64::from_le_bytes(block.try_into().ok()?) ^ SPACES;
-    // The highest bit of each byte that is zero now, as adding cannot carry from byte to byte.
-    let spaces = !(((block & LOW_BITS) + LOW_BITS) | block | LOW_BITS);
+fn is_gap(byte: u8) -> bool {
+    byte == b' ' || !byte.is_ascii()
+}
+
+/// Where the gaps between words are in a block, seen without a branch for each byte.
+fn first_and_last_gap(block: &[u8]) -> Option<(usize, usize)> {
+    let block = u64::from_le_bytes(block.try_into().ok()?);
+    let other = block ^ SPACES;
+    // The highest bit of each byte that is no space, as adding cannot carry from byte to byte, and
+    // of each that is ASCII.
+    let kept = (((other & LOW_BITS) + LOW_BITS) | LOW_BITS) & !(block & !LOW_BITS);
+    let gaps = !kept;
     let byte = |bit: u32| usize::try_from(bit / 8).ok();
-    (spaces != 0).then_some((
-        byte(spaces.trailing_zeros())?,
-        byte(63 - spaces.leading_zeros())?,
+    (gaps != 0).then_some((
+        byte(gaps.trailing_zeros())?,
+        byte(63 - gaps.leading_zeros())?,
     ))
 }
 
@@ -81,7 +88,7 @@ mod tests {
         fn every_long_word_and_no_other(text in "[a \u{0}!\u{80}\u{A0}ġ\u{10FFFF}]{0,80}") {
             let mut at = 0;
             let mut words = Vec::new();
-            for word in text.as_bytes().split(|byte| *byte == b' ') {
+            for word in text.as_bytes().split(|byte| is_gap(*byte)) {
                 if word.len() >= LEAST {
                     words.push((at, at + word.len()));
                 }
