@@ -188,6 +188,9 @@ pub(super) fn find(text: &[u8], traits: Traits, hits: &mut Hits) -> bool {
         for (start, end) in LongWords::of(text) {
             // With what is behind it, as some beginnings end with a space.
             search.within(start.saturating_sub(LONGEST_SCHEME), end + 1, hits);
+            if search.from >= text.len() {
+                break;
+            }
         }
     }
     search.begun

@@ -139,15 +139,14 @@ impl Traits {
 
 /// Where the closing quote is of the JSON string whose opening quote is in front of `start`.
 pub(super) fn string_end(json: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
+    let mut from = start;
     loop {
-        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
-        // An escape is often followed by another.
-        while json.get(at) == Some(&b'\\') {
-            at += if json.get(at + 1) == Some(&b'u') { 6 } else { 2 };
+        let quote = from + memchr::memchr(b'"', json.get(from..)?)?;
+        let before = json.get(from..quote)?.iter().rev();
+        let backslashes = before.take_while(|byte| **byte == b'\\').count();
+        if backslashes.is_multiple_of(2) {
+            return Some(quote);
         }
-        if json.get(at) == Some(&b'"') {
-            return Some(at);
-        }
+        from = quote + 1;
     }
 }
