@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::media::hex;
-use super::traits::string_end;
+use super::syntax::string_end;
 
 /// Shorter strings are never cut.
 const SHORTEST: usize = 512;

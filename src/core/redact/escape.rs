@@ -61,7 +61,10 @@ fn low_surrogate(high: u32, rest: &[u8]) -> Option<u32> {
 fn push_code(code: u32, out: &mut Vec<u8>) {
     match char::from_u32(code) {
         // Byte by byte: a call that copies so few takes longer.
-        Some(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| out.push(byte)),
+        Some(c) => c
+            .encode_utf8(&mut [0; 4])
+            .bytes()
+            .for_each(|byte| out.push(byte)),
         None => {
             let six = |shift: u32| u8::try_from((code >> shift) & 0x3F).unwrap_or(0) | 0x80;
             out.extend_from_slice(&[0xED, six(6), six(0)]);

@@ -51,9 +51,8 @@ impl Folded {
     /// Appends bytes that stand for `width` bytes each of the original from `from` on.
     fn push(&mut self, bytes: &[u8], from: usize, width: usize) {
         let at = self.text.len();
-        let goes_on = |run: &Run| {
-            run.width == width && run.original + (at - run.folded) * width == from
-        };
+        let goes_on =
+            |run: &Run| run.width == width && run.original + (at - run.folded) * width == from;
         if !self.runs.last().is_some_and(goes_on) {
             self.runs.push(Run {
                 folded: at,

@@ -9,7 +9,7 @@ use super::hit::{Hits, Rule};
 use super::media::{self, hex};
 use super::rules::{Cover, Mode, Pii, Rules};
 use super::traits::Traits;
-use super::{address, email, number, secrets};
+use super::{address, email, number, secrets, uuid};
 
 /// What stands for a value that could not be checked.
 pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
@@ -78,7 +78,7 @@ pub(super) fn built_in(
     count: &mut dyn FnMut(&Rule),
 ) -> Option<Vec<u8>> {
     // Most strings are short words and ids.
-    if (traits.plain() && text.len() < secrets::SHORTEST) || number::is_uuid(text) {
+    if (traits.plain() && text.len() < secrets::SHORTEST) || uuid::is_uuid(text) {
         return None;
     }
     let pii = rules.pii.as_ref();

@@ -1,5 +1,7 @@
 //! What is in a text at all, so that most rules need not look.
 
+use super::syntax::string_end;
+
 /// Bits for what a byte may be.
 mod class {
     pub(super) const DIGIT: u8 = 1;
@@ -134,19 +136,5 @@ impl Traits {
     fn add(&mut self, class: u8) {
         self.seen |= class;
         self.digits += usize::from(class & class::DIGIT);
-    }
-}
-
-/// Where the closing quote is of the JSON string whose opening quote is in front of `start`.
-pub(super) fn string_end(json: &[u8], start: usize) -> Option<usize> {
-    let mut from = start;
-    loop {
-        let quote = from + memchr::memchr(b'"', json.get(from..)?)?;
-        let before = json.get(from..quote)?.iter().rev();
-        let backslashes = before.take_while(|byte| **byte == b'\\').count();
-        if backslashes.is_multiple_of(2) {
-            return Some(quote);
-        }
-        from = quote + 1;
     }
 }

@@ -70,11 +70,12 @@ fn first_and_last_gap(block: &[u8]) -> Option<(usize, usize)> {
     // of each that is ASCII.
     let kept = (((other & LOW_BITS) + LOW_BITS) | LOW_BITS) & !(block & !LOW_BITS);
     let gaps = !kept;
+    if gaps == 0 {
+        return None;
+    }
     let byte = |bit: u32| usize::try_from(bit / 8).ok();
-    (gaps != 0).then_some((
-        byte(gaps.trailing_zeros())?,
-        byte(63 - gaps.leading_zeros())?,
-    ))
+    let (first, last) = (gaps.trailing_zeros(), 63 - gaps.leading_zeros());
+    Some((byte(first)?, byte(last)?))
 }
 
 #[cfg(test)]
