@@ -104,19 +104,16 @@ fn may_be_denied(name: &[u8]) -> bool {
     let third = third.map_or(b'-', u8::to_ascii_lowercase);
     let last_two = [second.to_ascii_lowercase(), last.to_ascii_lowercase()];
     let thirds: &[u8] = match &last_two {
-        b"ey" => b"k",
-        b"th" => b"u",
-        b"on" => b"i",
-        b"en" => b"k",
-        b"ie" => b"k",
-        b"es" => b"i",
         b"al" | b"ls" => b"ia",
-        b"wt" => b"j",
-        b"ss" | b"se" => b"a",
-        b"in" => b"p",
-        b"wd" => b"ps",
+        b"es" | b"on" => b"i",
+        b"en" | b"ey" | b"ie" => b"k",
         b"et" => b"r",
+        b"in" => b"p",
         b"rd" => b"o",
+        b"se" | b"ss" => b"a",
+        b"th" => b"u",
+        b"wd" => b"ps",
+        b"wt" => b"j",
         _ => return false,
     };
     is_punctuation(char::from(third)) || thirds.contains(&third)

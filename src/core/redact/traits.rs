@@ -15,14 +15,18 @@ mod class {
 
     /// What a byte is. No branches, so that the compiler can look at many bytes at once.
     pub(super) const fn of(byte: u8) -> u8 {
-        (byte.wrapping_sub(b'0') < 10) as u8 * DIGIT
-            | (byte == b'@') as u8 * AT
-            | (byte == b'%') as u8 * PERCENT
-            | (byte == b':') as u8 * COLON
-            | (byte >= 0x80) as u8 * BEYOND_ASCII
-            | (byte == b'\\') as u8 * BACKSLASH
-            | (byte == b'"') as u8 * QUOTE
-            | (byte < 0x20) as u8 * CONTROL
+        when(byte.is_ascii_digit(), DIGIT)
+            | when(byte == b'@', AT)
+            | when(byte == b'%', PERCENT)
+            | when(byte == b':', COLON)
+            | when(byte >= 0x80, BEYOND_ASCII)
+            | when(byte == b'\\', BACKSLASH)
+            | when(byte == b'"', QUOTE)
+            | when(byte < 0x20, CONTROL)
+    }
+
+    const fn when(is: bool, class: u8) -> u8 {
+        if is { class } else { 0 }
     }
 
     /// The same for a single byte.

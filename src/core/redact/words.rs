@@ -42,7 +42,7 @@ impl Iterator for LongWords<'_> {
     type Item = (usize, usize);
 
     fn next(&mut self) -> Option<(usize, usize)> {
-        while let Some(block) = self.blocks.next() {
+        for block in self.blocks.by_ref() {
             let (before, start) = (self.at, self.start);
             self.at += LEAST;
             let Some((first, last)) = first_and_last_gap(block) else {
@@ -74,7 +74,7 @@ fn first_and_last_gap(block: &[u8]) -> Option<(usize, usize)> {
         return None;
     }
     let byte = |bit: u32| usize::try_from(bit / 8).ok();
-    let (first, last) = (gaps.trailing_zeros(), 63 - gaps.leading_zeros());
+    let (first, last) = (gaps.trailing_zeros(), gaps.ilog2());
     Some((byte(first)?, byte(last)?))
 }
 
