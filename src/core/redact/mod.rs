@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Redactor ── walk (JSON) ── text ──┬─ secrets, media
-//!                                   ├─ email, number, address (on folded text)
+//!                                   ├─ email, number, card, address (on folded text)
 //!                                   └─ custom (python_regex)
 //! ```
 //! Pure: bytes in, bytes out, no I/O.
