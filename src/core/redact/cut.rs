@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::media::hex;
-use super::text::Traits;
+use super::syntax::string_end;
 
 /// Shorter strings are never cut.
 const SHORTEST: usize = 512;
@@ -50,7 +50,7 @@ fn strings(json: &[u8]) -> Vec<(usize, usize)> {
     let mut at = 0;
     while let Some(quote) = json.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
         let start = at + quote + 1;
-        let Some((_, end)) = Traits::of_json(json, start) else {
+        let Some(end) = string_end(json, start) else {
             break;
         };
         at = end + 1;
@@ -132,7 +132,7 @@ fn largest_field(json: &[u8]) -> Option<(usize, usize)> {
     let mut largest: Option<(usize, usize)> = None;
     while let Some(&byte) = json.get(at) {
         match byte {
-            b'"' => at = Traits::of_json(json, at + 1)?.1,
+            b'"' => at = string_end(json, at + 1)?,
             b'{' | b'[' => {
                 depth += 1;
                 if depth == 2 {

@@ -15,3 +15,25 @@ fn the_corpus_of_the_fuzz_target_holds() {
     }
     assert!(count > 50, "{count} inputs in {folder}");
 }
+
+#[test]
+fn the_fuzz_target_has_every_crate_that_redaction_imports() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+    let manifest = manifest.replace('-', "_");
+    for entry in std::fs::read_dir(root.join("src/core/redact")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let imports = source.lines().filter_map(|line| line.strip_prefix("use "));
+        for name in imports.filter_map(|path| path.split("::").next()) {
+            let ours = ["crate", "self", "std", "super"].contains(&name);
+            if !ours && name.starts_with(|first: char| first.is_ascii_lowercase()) {
+                let dependency = format!("\n{name} = ");
+                assert!(manifest.contains(&dependency), "{name} of {path:?}");
+            }
+        }
+    }
+}
