@@ -1,6 +1,7 @@
 //! One pass over JSON bytes: strings, keys and numbers are looked at, what needs no change is copied
 //! as it is.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Redactor;
@@ -54,8 +55,8 @@ struct Frame {
     object: bool,
     key: (usize, usize),
     index: usize,
-    /// Keys that were redacted, to keep equal ones apart.
-    redacted: Vec<Vec<u8>>,
+    /// What keys were redacted to and how often, to keep equal ones apart.
+    redacted: BTreeMap<Vec<u8>, usize>,
 }
 
 /// Where a pass is.
@@ -260,10 +261,10 @@ impl<'a> Walk<'a> {
             return;
         };
         if let Some(frame) = self.frames.last_mut() {
-            let same = frame.redacted.iter().filter(|known| **known == key).count();
-            frame.redacted.push(key.clone());
-            if same > 0 {
-                key.extend_from_slice(format!(" ({})", same + 1).as_bytes());
+            let same = frame.redacted.entry(key.clone()).or_default();
+            *same += 1;
+            if *same > 1 {
+                key.extend_from_slice(format!(" ({same})").as_bytes());
             }
         }
         self.put(start, end, &key);
