@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::custom::OverBudget;
+use super::custom::{OverBudget, Patience};
 use super::fold::fold;
 use super::hit::{Hits, Rule};
 use super::media::{self, hex};
@@ -196,6 +196,7 @@ const MAX_GROWTH: usize = 16 * 1024 * 1024;
 pub(super) fn customised(
     text: &[u8],
     pii: &Pii,
+    patience: &mut Patience,
     count: &mut dyn FnMut(&Rule),
 ) -> Result<Option<Vec<u8>>, OverBudget> {
     if pii.custom.is_empty() {
@@ -205,7 +206,7 @@ pub(super) fn customised(
     let mut changed = false;
     for pattern in &pii.custom {
         let mut hits: Vec<(usize, usize)> = Vec::new();
-        pattern.each(&current, |start, end| hits.push((start, end)))?;
+        pattern.each(&current, patience, |start, end| hits.push((start, end)))?;
         if hits.is_empty() {
             continue;
         }

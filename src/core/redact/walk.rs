@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Redactor;
+use super::custom::{OverBudget, Patience};
 use super::deny::DenyList;
 use super::escape::{escape, unescape};
 use super::hit::{Hits, Rule};
 use super::number;
 use super::report::{Finding, Report};
-use super::rules::Cover;
+use super::rules::{Cover, Pii};
 use super::text::{self, Traits, WITHHELD};
 
 /// Texts that hold JSON that holds texts that hold JSON: so deep is looked.
@@ -38,6 +39,8 @@ pub struct Log {
     pub report: Report,
     /// Every single replacement, if asked for.
     pub findings: Option<Vec<Finding>>,
+    /// What is left of the time for patterns that backtrack.
+    pub patience: Patience,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,7 +318,10 @@ impl<'a> Walk<'a> {
         };
         let current = result.as_deref().unwrap_or(text);
         let mut found = Vec::new();
-        let custom = text::customised(current, pii, &mut |rule| found.push(rule.clone()));
+        let patience = &mut self.log.patience;
+        let custom = text::customised(current, pii, patience, &mut |rule| {
+            found.push(rule.clone());
+        });
         match custom {
             Ok(custom) => {
                 for rule in &found {
@@ -337,6 +343,7 @@ impl<'a> Walk<'a> {
         let mut log = Log {
             report: Report::default(),
             findings: self.log.findings.is_some().then(Vec::new),
+            patience: self.log.patience,
         };
         let inner = Walk {
             cover,
@@ -347,7 +354,9 @@ impl<'a> Walk<'a> {
         };
         let result = std::str::from_utf8(text)
             .ok()
-            .and_then(|_| inner.run().ok())?;
+            .and_then(|_| inner.run().ok());
+        self.log.patience = log.patience;
+        let result = result?;
         self.log.report.add(&log.report);
         if let (Some(all), Some(new)) = (&mut self.log.findings, log.findings) {
             all.extend(new);
@@ -376,12 +385,9 @@ impl<'a> Walk<'a> {
         if !digits.iter().all(u8::is_ascii_digit) {
             return Ok(());
         }
-        let custom = || {
-            let text = std::str::from_utf8(digits).ok()?;
-            let pattern = pii.custom.iter().find(|p| p.matches_all(text))?;
-            Some(Rule::Custom(pattern.label().to_owned()))
-        };
-        if let Some(rule) = number::whole(digits, pii.builtins).or_else(custom) {
+        let rule = number::whole(digits, pii.builtins)
+            .or_else(|| customised_number(digits, pii, &mut self.log.patience));
+        if let Some(rule) = rule {
             let mut stand_in = Vec::new();
             text::stand_in(&rule, digits, Some(pii), &mut stand_in);
             self.note(&rule);
@@ -498,6 +504,18 @@ fn number_length(rest: &[u8]) -> Option<usize> {
         at += 1 + sign + exponent;
     }
     Some(at)
+}
+
+/// The custom pattern that all of a number matches.
+fn customised_number(digits: &[u8], pii: &Pii, patience: &mut Patience) -> Option<Rule> {
+    let text = std::str::from_utf8(digits).ok()?;
+    pii.custom.iter().find_map(|pattern| {
+        let rule = || Rule::Custom(pattern.label().to_owned());
+        match pattern.matches_all(text, patience) {
+            Ok(matches) => matches.then(rule),
+            Err(OverBudget) => Some(Rule::Withheld),
+        }
+    })
 }
 
 impl Redactor {
