@@ -31,6 +31,7 @@ mod tests;
 pub use self::custom::{OverBudget, Patience, Pattern};
 use self::deny::DenyList;
 pub use self::hit::Rule;
+pub use self::media::{large_bytes, whole_media};
 pub use self::report::{Finding, Report};
 pub use self::rules::{
     Builtins, DOCUMENTED_FIELDS, Fields, HashKey, IDENTIFIERS, Mode, Pii, Rules,
