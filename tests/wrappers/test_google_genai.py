@@ -91,6 +91,18 @@ def test_thoughts_and_function_calls(
     }
 
 
+def test_thoughts_can_be_left_out(
+    google: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    thought = {"text": "let me see", "thought": True}
+    upstream.reply(":generateContent", gemini(thought, "checking"))
+    sentrial.unwrap(google)
+    sentrial.wrap_google(google, record_thinking=False)
+    google.models.generate_content(model=MODEL, contents="hi")
+    assert events()[0]["toolOutput"]["content"] == "checking"
+    assert "thinking" not in events()[0]["toolOutput"]
+
+
 def test_a_blocked_prompt(google: Any, upstream: LLMUpstream, session: Any, events: Any) -> None:
     body = gemini_body(promptFeedback={"blockReason": "SAFETY"})
     del body["candidates"]
