@@ -11,8 +11,6 @@ use super::StoreError;
 const VERSION: i64 = 1;
 /// What tells a spool file from any other `SQLite` file: "snsp".
 const APPLICATION: i64 = 0x736e_7370;
-/// The length of the log at which it is written back: 16 MiB.
-const CHECKPOINT_PAGES: i64 = 4096;
 /// How long to wait for `sentrial spool status`, which may look at a file in use.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -39,9 +37,6 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
         // second; a power cut may cost the last moments and never damages the file.
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "NORMAL")?;
-        // Every time the log is written back it is synced twice. At SQLite's usual 4 MiB that took
-        // a sixth of the time of a spool that is filled as fast as the disk allows.
-        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         // What has been delivered, or purged, is overwritten and not merely forgotten.
         db.pragma_update(None, "secure_delete", true)?;
         Ok(db)
