@@ -115,19 +115,28 @@ def redact_payload(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def pathological(options: dict[str, Any]) -> dict[str, Any]:
-    """Redact texts that are hard for rules with backtracking, once and ten times as long."""
+    """Redact texts that are hard for rules with backtracking, once and ten times as long.
+
+    Both whole and cut to a quarter: with one limit for both lengths only the longer text would
+    be cut, which takes another look at all of it.
+    """
     from sentrial import PiiConfig
     from sentrial._core import Redactor
 
     redactor = Redactor(PiiConfig(enabled=True))
     size = options.get("size", 40_000)
 
-    def took(piece: str, length: int) -> float:
+    def took(piece: str, length: int, part: int) -> float:
         text = piece * (length // len(piece))
         body = json.dumps({"toolInput": {"x": text}}).encode()
-        return _per_event(redactor.seal, [body], 0.2)
+        limit = len(body) // part
+        return _per_event(lambda body: redactor.seal(body, limit), [body], 0.2)
 
-    return {piece: took(piece, size * 10) / took(piece, size) for piece in _PIECES}
+    return {
+        f"{piece!r} repeated, {kind}": took(piece, size * 10, part) / took(piece, size, part)
+        for piece in _PIECES
+        for kind, part in (("whole", 1), ("cut", 4))
+    }
 
 
 def main() -> None:

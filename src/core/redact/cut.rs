@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use sha2::{Digest as _, Sha256};
 
 use super::media::hex;
-use super::text::Traits;
+use super::syntax::string_end;
 
 /// Shorter strings are never cut.
 const SHORTEST: usize = 512;
@@ -74,7 +74,7 @@ fn strings(json: &[u8]) -> Vec<(usize, usize)> {
     let mut at = 0;
     while let Some(quote) = json.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
         let start = at + quote + 1;
-        let Some((_, end)) = Traits::of_json(json, start) else {
+        let Some(end) = string_end(json, start) else {
             break;
         };
         at = end + 1;
@@ -156,7 +156,7 @@ fn fields(json: &[u8]) -> Option<Vec<(usize, usize)>> {
     let mut found = Vec::new();
     while let Some(&byte) = json.get(at) {
         match byte {
-            b'"' => at = Traits::of_json(json, at + 1)?.1,
+            b'"' => at = string_end(json, at + 1)?,
             b'{' | b'[' => {
                 depth += 1;
                 if depth == 2 {

@@ -97,28 +97,26 @@ impl DenyList {
 
 /// Most names are told apart from the built-in ones by their last letters, at next to no cost.
 fn may_be_denied(name: &[u8]) -> bool {
-    let [.., before, last] = name else {
+    let [.., second, last] = name else {
         return false;
     };
-    let last_two = [before.to_ascii_lowercase(), last.to_ascii_lowercase()];
-    matches!(
-        &last_two,
-        b"ey"
-            | b"th"
-            | b"on"
-            | b"en"
-            | b"ie"
-            | b"es"
-            | b"al"
-            | b"ls"
-            | b"wt"
-            | b"ss"
-            | b"se"
-            | b"in"
-            | b"wd"
-            | b"et"
-            | b"rd"
-    )
+    let third = name.len().checked_sub(3).and_then(|at| name.get(at));
+    let third = third.map_or(b'-', u8::to_ascii_lowercase);
+    let last_two = [second.to_ascii_lowercase(), last.to_ascii_lowercase()];
+    let thirds: &[u8] = match &last_two {
+        b"al" | b"ls" => b"ia",
+        b"es" | b"on" => b"i",
+        b"en" | b"ey" | b"ie" => b"k",
+        b"et" => b"r",
+        b"in" => b"p",
+        b"rd" => b"o",
+        b"se" | b"ss" => b"a",
+        b"th" => b"u",
+        b"wd" => b"ps",
+        b"wt" => b"j",
+        _ => return false,
+    };
+    is_punctuation(char::from(third)) || thirds.contains(&third)
 }
 
 fn is_punctuation(c: char) -> bool {

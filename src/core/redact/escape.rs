@@ -7,10 +7,18 @@
 pub(super) fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (before, after) = rest.split_at_checked(at)?;
-        out.extend_from_slice(before);
-        let (&kind, after) = after.get(1..)?.split_first()?;
+    loop {
+        // An escape is often followed by another.
+        if rest.first() != Some(&b'\\') {
+            let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+            let (before, after) = rest.split_at_checked(plain)?;
+            out.extend_from_slice(before);
+            rest = after;
+        }
+        let Some((_, after)) = rest.split_first() else {
+            return Some(out);
+        };
+        let (&kind, after) = after.split_first()?;
         rest = after;
         match kind {
             b'"' | b'\\' | b'/' => out.push(kind),
@@ -34,8 +42,6 @@ pub(super) fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
             _ => return None,
         }
     }
-    out.extend_from_slice(rest);
-    Some(out)
 }
 
 fn hex4(bytes: &[u8]) -> Option<u32> {
@@ -54,7 +60,11 @@ fn low_surrogate(high: u32, rest: &[u8]) -> Option<u32> {
 
 fn push_code(code: u32, out: &mut Vec<u8>) {
     match char::from_u32(code) {
-        Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        // Byte by byte: a call that copies so few takes longer.
+        Some(c) => c
+            .encode_utf8(&mut [0; 4])
+            .bytes()
+            .for_each(|byte| out.push(byte)),
         None => {
             let six = |shift: u32| u8::try_from((code >> shift) & 0x3F).unwrap_or(0) | 0x80;
             out.extend_from_slice(&[0xED, six(6), six(0)]);
@@ -69,9 +79,14 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
         let at = usize::try_from(nibble & 15).unwrap_or(0);
         HEX.get(at).copied().unwrap_or(b'0')
     };
+    let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
+    // Without a branch for each byte, so that the compiler can look at many bytes at once.
+    if text.iter().fold(true, |all, byte| all & plain(byte)) {
+        out.extend_from_slice(text);
+        return;
+    }
     let mut at = 0;
     while let Some(rest) = text.get(at..) {
-        let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
         let run = rest
             .iter()
             .position(|byte| !plain(byte))

@@ -13,19 +13,54 @@ const ZEROS: [u32; 75] = [
     0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E4F0, 0x1E5F1, 0x1E950, 0x1FBF0,
 ];
 
-/// Folded text and where each of its bytes comes from.
+/// Folded text and where its bytes come from.
 pub(super) struct Folded {
     pub(super) text: Vec<u8>,
-    from: Vec<usize>,
-    ends: Vec<usize>,
+    runs: Vec<Run>,
+}
+
+/// Folded bytes that each stand for so many bytes of the original, without a gap. One entry for all
+/// of them: places byte by byte would be sixteen times as large as the text.
+struct Run {
+    folded: usize,
+    original: usize,
+    width: usize,
 }
 
 impl Folded {
     /// The part of the original that the folded bytes `start..end` stand for.
     pub(super) fn original(&self, start: usize, end: usize) -> (usize, usize) {
-        let first = self.from.get(start).copied().unwrap_or(0);
-        let last = end.checked_sub(1).and_then(|at| self.ends.get(at));
-        (first, last.copied().unwrap_or(first))
+        let last = end.saturating_sub(1).max(start);
+        (self.begin(start), self.begin(last) + self.width(last))
+    }
+
+    fn run(&self, at: usize) -> Option<&Run> {
+        let after = self.runs.partition_point(|run| run.folded <= at);
+        self.runs.get(after.checked_sub(1)?)
+    }
+
+    fn begin(&self, at: usize) -> usize {
+        let run = self.run(at);
+        run.map_or(0, |run| run.original + (at - run.folded) * run.width)
+    }
+
+    fn width(&self, at: usize) -> usize {
+        self.run(at).map_or(0, |run| run.width)
+    }
+
+    /// Appends bytes that stand for `width` bytes each of the original from `from` on.
+    fn push(&mut self, bytes: &[u8], from: usize, width: usize) {
+        let at = self.text.len();
+        let goes_on =
+            |run: &Run| run.width == width && run.original + (at - run.folded) * width == from;
+        if !self.runs.last().is_some_and(goes_on) {
+            self.runs.push(Run {
+                folded: at,
+                original: from,
+                width,
+            });
+        }
+        self.text.extend_from_slice(bytes);
     }
 }
 
@@ -41,36 +76,22 @@ pub(super) fn fold(text: &[u8]) -> Option<Folded> {
     }
     let mut folded = Folded {
         text: Vec::with_capacity(text.len()),
-        from: Vec::with_capacity(text.len()),
-        ends: Vec::with_capacity(text.len()),
+        runs: Vec::new(),
     };
     let mut at = 0;
     for chunk in valid {
         for c in chunk.valid().chars() {
-            let end = at + c.len_utf8();
             match fold_char(c) {
-                Fold::Ascii(byte) => folded.push(&[byte], at, end),
+                Fold::Ascii(byte) => folded.push(&[byte], at, c.len_utf8()),
                 Fold::Gone => {}
-                Fold::Kept => folded.push(c.encode_utf8(&mut [0; 4]).as_bytes(), at, end),
+                Fold::Kept => folded.push(c.encode_utf8(&mut [0; 4]).as_bytes(), at, 1),
             }
-            at = end;
+            at += c.len_utf8();
         }
-        for byte in chunk.invalid() {
-            folded.push(&[*byte], at, at + 1);
-            at += 1;
-        }
+        folded.push(chunk.invalid(), at, 1);
+        at += chunk.invalid().len();
     }
     Some(folded)
-}
-
-impl Folded {
-    fn push(&mut self, bytes: &[u8], from: usize, end: usize) {
-        for byte in bytes {
-            self.text.push(*byte);
-            self.from.push(from);
-            self.ends.push(end);
-        }
-    }
 }
 
 /// What becomes of a character.
@@ -87,6 +108,8 @@ fn fold_char(c: char) -> Fold {
     }
     let code = u32::from(c);
     match c {
+        // Most alphabets, without a search: letters up to Arabic, and Chinese, Japanese, Yi.
+        '\u{A1}'..='\u{AC}' | '\u{AE}'..='\u{65F}' | '\u{3001}'..='\u{A61F}' => return Fold::Kept,
         '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{AD}' => return Fold::Gone,
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' => return Fold::Ascii(b'-'),
         '\u{FF01}'..='\u{FF5E}' => {

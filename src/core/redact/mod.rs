@@ -8,22 +8,29 @@
 //! Pure: bytes in, bytes out, no I/O.
 
 mod address;
+mod card;
 mod custom;
 mod cut;
 mod deny;
 mod email;
 mod escape;
 mod fold;
+mod frames;
 mod hit;
 mod media;
 mod number;
 pub mod organisation;
 mod python_regex;
 mod report;
+mod rewrite;
 mod rules;
 mod secrets;
+mod syntax;
 mod text;
+mod traits;
+mod uuid;
 mod walk;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +43,7 @@ pub use self::report::{Finding, Report};
 pub use self::rules::{
     Builtins, DOCUMENTED_FIELDS, Fields, HashKey, IDENTIFIERS, Mode, Pii, Rules,
 };
-use self::text::Traits;
+use self::traits::Traits;
 use self::walk::Walk;
 pub use self::walk::{Log, Malformed, Shape};
 
@@ -51,7 +58,7 @@ impl Redactor {
     /// Makes rules ready.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        let deny = Self::deny_list(&rules);
+        let deny = DenyList::new(rules.secrets, &rules.deny_fields);
         Self { rules, deny }
     }
 

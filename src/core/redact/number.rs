@@ -2,8 +2,10 @@
 //! digit. One look at each run of digits decides, most specific rule first, so a card is a card and
 //! not a phone.
 
+use super::card::{self, is_issued, luhn};
 use super::hit::{Hits, Rule};
 use super::rules::Builtins;
+use super::uuid::in_uuid;
 
 /// Does a run of word characters go on before `at`? The letter of an escape that somebody wrote out
 /// (`\n10.0.0.1`) is none.
@@ -21,11 +23,11 @@ fn is_word(byte: u8) -> bool {
 }
 
 /// An underscore ends a number: the state of a session has keys such as `<tool>_result`.
-fn word_after(text: &[u8], at: usize) -> bool {
+pub(super) fn word_after(text: &[u8], at: usize) -> bool {
     text.get(at).is_some_and(u8::is_ascii_alphanumeric)
 }
 
-fn digit(text: &[u8], at: usize) -> bool {
+pub(super) fn digit(text: &[u8], at: usize) -> bool {
     text.get(at).is_some_and(u8::is_ascii_digit)
 }
 
@@ -33,34 +35,55 @@ fn is_separator(byte: u8) -> bool {
     matches!(byte, b'-' | b'.') || is_space(byte)
 }
 
-fn is_space(byte: u8) -> bool {
+pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0x1C..=0x1F)
 }
 
+/// The digits of the shortest number that is looked for, an IPv4 address.
+pub(super) const FEWEST_DIGITS: usize = 4;
+
 /// Finds numbers of all kinds that are switched on.
-/// `digits` is how many there are in the text.
+/// `digits` is how many there are in the text, or more.
 pub(super) fn find(text: &[u8], digits: usize, on: Builtins, hits: &mut Hits) {
-    let on = Builtins {
+    let mut left = digits;
+    let mut at = 0;
+    while left >= FEWEST_DIGITS
+        && let Some(start) = next_digit(text, at)
+    {
+        let length = run(text, start);
+        if let Some((from, end, rule)) = number(text, start, length, among(on, left)) {
+            hits.add(from, end, rule);
+            at = end.max(start + 1);
+            let passed = text.get(start..at).unwrap_or_default();
+            let passed = passed.iter().filter(|byte| byte.is_ascii_digit()).count();
+            left = left.saturating_sub(passed);
+        } else {
+            at = start + length;
+            left = left.saturating_sub(length);
+        }
+    }
+}
+
+/// The kinds of numbers that so many digits are enough for.
+fn among(on: Builtins, digits: usize) -> Builtins {
+    Builtins {
         credit_cards: on.credit_cards && digits >= 13,
         ssns: on.ssns && digits >= 9,
         international_phones: on.international_phones && digits >= 8,
         phones: on.phones && digits >= 10,
         ..on
-    };
-    let mut at = 0;
-    while let Some(skip) = text
-        .get(at..)
-        .and_then(|rest| rest.iter().position(u8::is_ascii_digit))
-    {
-        let start = at + skip;
-        let length = run(text, start);
-        if let Some((from, end, rule)) = number(text, start, length, on) {
-            hits.add(from, end, rule);
-            at = end.max(start + 1);
-        } else {
-            at = start + length;
-        }
     }
+}
+
+/// Where the next digit is.
+fn next_digit(text: &[u8], from: usize) -> Option<usize> {
+    // Without a branch for each byte, so that the compiler can look at all of a block at once.
+    let digitless = |block: &&[u8]| !block.iter().fold(false, |any, b| any | b.is_ascii_digit());
+    let rest = text.get(from..)?;
+    let skipped = rest.chunks_exact(16).take_while(digitless).count() * 16;
+    let rest = rest.get(skipped..)?;
+    let place = rest.iter().position(u8::is_ascii_digit)?;
+    Some(from + skipped + place)
 }
 
 fn run(text: &[u8], start: usize) -> usize {
@@ -76,11 +99,12 @@ fn number(text: &[u8], start: usize, length: usize, on: Builtins) -> Option<(usi
     }
     let found = |end: usize, rule| Some((start, end, rule));
     if on.credit_cards
-        && let Some(end) = card(text, start)
+        && let Some(end) = card::find(text, start)
     {
         return found(end, Rule::CreditCard);
     }
     if on.ssns
+        && matches!(length, 3 | 9)
         && let Some(end) = ssn(text, start, length)
     {
         return found(end, Rule::Ssn);
@@ -105,107 +129,8 @@ fn number(text: &[u8], start: usize, length: usize, on: Builtins) -> Option<(usi
 }
 
 /// Is the run of digits that begins here the fraction of a decimal number?
-fn is_fraction(text: &[u8], start: usize) -> bool {
+pub(super) fn is_fraction(text: &[u8], start: usize) -> bool {
     start >= 2 && text.get(start - 1) == Some(&b'.') && digit(text, start - 2)
-}
-
-/// `8-4-4-4-12` hexadecimal digits around `at`.
-fn in_uuid(text: &[u8], at: usize) -> bool {
-    let part = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
-    let low = at.saturating_sub(36);
-    let before = text.get(low..at).unwrap_or_default();
-    let start = at - before.iter().rev().take_while(|byte| part(byte)).count();
-    let after = text.get(at..text.len().min(at + 36)).unwrap_or_default();
-    let end = at + after.iter().take_while(|byte| part(byte)).count();
-    let run = text.get(start..end).unwrap_or_default();
-    run.windows(36).enumerate().any(|(offset, window)| {
-        let dashes = [8, 13, 18, 23];
-        let from = start + offset;
-        (from..from + 36).contains(&at)
-            && window
-                .iter()
-                .enumerate()
-                .all(|(i, byte)| (*byte == b'-') == dashes.contains(&i))
-    })
-}
-
-/// Groups of digits with at most one dash or space between, 13 to 19 in all, with a valid checksum.
-fn card(text: &[u8], start: usize) -> Option<usize> {
-    if word_before(text, start) || is_fraction(text, start) {
-        return None;
-    }
-    let mut digits = [0_u8; 19];
-    let mut count = 0;
-    let (mut groups, mut parts) = ([0; 19], 0);
-    let mut best = None;
-    let mut at = start;
-    let mut group = 0;
-    while let Some(&byte) = text.get(at).filter(|byte| byte.is_ascii_digit()) {
-        *digits.get_mut(count)? = byte - b'0';
-        count += 1;
-        group += 1;
-        at += 1;
-        if digit(text, at) {
-            if count == 19 {
-                break;
-            }
-            continue;
-        }
-        *groups.get_mut(parts)? = std::mem::take(&mut group);
-        parts += 1;
-        let decimal = text.get(at) == Some(&b'.') && digit(text, at + 1);
-        if count >= 13
-            && !word_after(text, at)
-            && !decimal
-            && is_card(digits.get(..count)?, groups.get(..parts)?)
-        {
-            best = Some(at);
-        }
-        let separated = text.get(at).is_some_and(|b| *b == b'-' || is_space(*b));
-        if !separated || !digit(text, at + 1) || count == 19 {
-            break;
-        }
-        at += 1;
-    }
-    best.filter(|_| !in_uuid(text, start))
-}
-
-fn is_card(digits: &[u8], groups: &[usize]) -> bool {
-    let printed = matches!(groups, [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 4 | 5]);
-    luhn(digits) && (printed || is_issued(digits))
-}
-
-/// Leading digits and lengths that card networks use.
-fn is_issued(digits: &[u8]) -> bool {
-    let prefix = |length: usize| {
-        let first = digits.iter().take(length);
-        first.fold(0_u32, |sum, digit| sum * 10 + u32::from(*digit))
-    };
-    match digits.len() {
-        13 => matches!(prefix(1), 4) || matches!(prefix(2), 50 | 56..=69),
-        14 => matches!(prefix(2), 30 | 36 | 38 | 39 | 50 | 56..=69),
-        15 => matches!(prefix(2), 34 | 37 | 50 | 56..=69),
-        16 => {
-            matches!(prefix(1), 4)
-                || matches!(prefix(2), 30 | 35 | 36 | 38 | 39 | 50..=69)
-                || matches!(prefix(4), 2221..=2720)
-        }
-        _ => matches!(prefix(1), 4) || matches!(prefix(2), 35 | 50 | 56..=69),
-    }
-}
-
-/// The checksum of card numbers.
-fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, digit)| {
-            let doubled = u32::from(*digit) << (i % 2);
-            doubled / 10 + doubled % 10
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 /// `123-45-6789`; with spaces if it can be one; without anything between only after the word SSN.
@@ -278,6 +203,9 @@ fn phone(text: &[u8], start: usize, length: usize) -> Option<(usize, usize)> {
                 return Some((first, end));
             }
         }
+    }
+    if !matches!(length, 3 | 6 | 10) {
+        return None;
     }
     let (end, between) = national_number(text, start)?;
     let first = from(start, b'(');

@@ -106,3 +106,87 @@ fn p9_what_stands_for_a_custom_match_is_not_matched_again() {
         }
     }
 }
+
+#[test]
+fn what_is_written_in_escapes_is_looked_at_as_what_it_stands_for() {
+    let redactor = Redactor::new(pii());
+    for (escaped, redacted) in [
+        (r"a\u0040b.co", "[EMAIL]"),
+        (r"\uff14\uff11\uff15-555-1234", "[PHONE]"),
+        (r"2001\u003adb8\u003a\u003a1", "[IP_ADDRESS]"),
+        (
+            r"x\u003a//u\u003ahunter2\u0040h",
+            "x://u:[SECRET:url_password]@h",
+        ),
+    ] {
+        // As a value, as a name, and in a text that is JSON itself.
+        let nested = format!(r#"{{"k":"{escaped}"}}"#);
+        let json = format!(
+            r#"{{"metadata":{{"k":"{escaped}","{escaped}":1,"text":{}}}}}"#,
+            serde_json::Value::from(nested)
+        );
+        let out = redactor.sealed(
+            json.as_bytes(),
+            Shape::Body,
+            1 << 20,
+            &mut Report::default(),
+        );
+        let out: serde_json::Value = serde_json::from_slice(&out.unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "metadata": {"k": redacted, redacted: 1, "text": format!(r#"{{"k":"{redacted}"}}"#)},
+        });
+        assert_eq!(out, expected);
+    }
+}
+
+#[test]
+fn a_second_look_finds_what_the_first_has_laid_bare() {
+    for (input, expected) in [
+        ("ssn: 415-555-1234 123456789", "ssn: [PHONE] [SSN]"),
+        ("a@b.co415-555-1234", "[EMAIL][PHONE]"),
+    ] {
+        assert_eq!(text(input), expected);
+    }
+    // Where nothing stands for the number the halves of the beginning of the key meet.
+    let key = "gh(415) 555-1234p_abcdefghijklmnopqrstuvwxyz0123456789";
+    for (mode, expected) in [
+        (Mode::Remove, "[SECRET:github_token]"),
+        (
+            Mode::Label,
+            "gh[PHONE]p_abcdefghijklmnopqrstuvwxyz0123456789",
+        ),
+    ] {
+        let rules = Rules {
+            pii: Some(Pii {
+                mode,
+                ..Pii::default()
+            }),
+            ..Rules::default()
+        };
+        let out = body(rules, &serde_json::json!({"metadata": key}));
+        assert_eq!(out["metadata"], expected);
+    }
+}
+
+#[test]
+fn nothing_is_found_in_a_uuid() {
+    let all = Builtins {
+        international_phones: true,
+        ibans: true,
+        ..Builtins::default()
+    };
+    let rules = Rules {
+        pii: Some(Pii {
+            builtins: all,
+            ..Pii::default()
+        }),
+        ..Rules::default()
+    };
+    for uuid in [
+        "41111111-1111-1111-1111-111111111111",
+        "DE893704-0044-0532-0130-004155551234",
+    ] {
+        let json = serde_json::json!({"metadata": {"id": uuid, "text": format!("{uuid}.")}});
+        assert_eq!(body(rules.clone(), &json), json);
+    }
+}

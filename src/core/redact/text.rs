@@ -8,84 +8,30 @@ use super::fold::fold;
 use super::hit::{Hits, Rule};
 use super::media::{self, hex};
 use super::rules::{Cover, Mode, Pii, Rules};
-use super::{address, email, number, secrets};
+use super::traits::Traits;
+use super::{address, email, number, secrets, uuid};
 
 /// What stands for a value that could not be checked.
 pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
 
-/// What is in a text at all, so that most rules need not look.
-#[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of facts")]
-pub(super) struct Traits {
-    pub(super) at: bool,
-    pub(super) percent: bool,
-    pub(super) colon: bool,
-    pub(super) beyond_ascii: bool,
-    pub(super) escaped: bool,
-    pub(super) digits: usize,
-}
-
-impl Traits {
-    /// Looks at a text.
-    pub(super) fn of_text(text: &[u8]) -> Self {
-        Self::look(text).0
-    }
-
-    /// Looks at a JSON string from behind its opening quote; returns where its closing quote is.
-    /// `None` if there is none, or if a control character is in the string.
-    pub(super) fn of_json(json: &[u8], start: usize) -> Option<(Self, usize)> {
-        let mut at = start;
-        let mut escaped = false;
-        loop {
-            at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
-            if json.get(at) == Some(&b'"') {
-                break;
-            }
-            escaped = true;
-            at += 2;
-        }
-        let (traits, control) = Self::look(json.get(start..at)?);
-        (!control).then_some((Self { escaped, ..traits }, at))
-    }
-
-    /// What is in a text, and whether a control character is. The loop has neither branches nor
-    /// tables, so that the compiler can look at many bytes at once.
-    fn look(text: &[u8]) -> (Self, bool) {
-        let mut traits = Self::default();
-        let mut lowest = u8::MAX;
-        for chunk in text.chunks(128) {
-            let (mut at, mut percent, mut colon, mut bits, mut digits) =
-                (0_u8, 0_u8, 0_u8, 0, 0_u8);
-            for &byte in chunk {
-                at |= u8::from(byte == b'@');
-                percent |= u8::from(byte == b'%');
-                colon |= u8::from(byte == b':');
-                bits |= byte;
-                digits += u8::from(byte.wrapping_sub(b'0') < 10);
-                lowest = lowest.min(byte);
-            }
-            traits.at |= at != 0;
-            traits.percent |= percent != 0;
-            traits.colon |= colon != 0;
-            traits.beyond_ascii |= bits >= 0x80;
-            traits.digits += usize::from(digits);
-        }
-        (traits, lowest < 0x20)
-    }
-}
-
-/// Finds everything that the built-in rules find in one pass.
-pub(super) fn find(text: &[u8], traits: Traits, rules: &Rules, cover: Cover, hits: &mut Hits) {
-    if cover.secrets && secrets::possible(text.len(), traits.colon) {
-        secrets::find(text, hits);
-    }
+/// Finds everything that the built-in rules find in one pass; returns whether there was the
+/// beginning of a secret.
+pub(super) fn find(
+    text: &[u8],
+    traits: Traits,
+    rules: &Rules,
+    cover: Cover,
+    hits: &mut Hits,
+) -> bool {
+    let possible = cover.secrets && secrets::possible(text.len(), traits.colon());
+    let begun = possible && secrets::find(text, traits, hits);
     if !rules.keep_media && text.len() >= media::LARGE {
         media::find(text, hits);
     }
     let Some(pii) = rules.pii.as_ref().filter(|_| cover.pii) else {
-        return;
+        return begun;
     };
-    if traits.beyond_ascii
+    if traits.beyond_ascii()
         && let Some(folded) = fold(text)
     {
         let mut found = Hits::default();
@@ -97,20 +43,21 @@ pub(super) fn find(text: &[u8], traits: Traits, rules: &Rules, cover: Cover, hit
     } else {
         personal(text, traits, pii, hits);
     }
+    begun
 }
 
 fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
     let on = pii.builtins;
-    if on.emails && (traits.at || traits.percent) {
-        email::find(text, traits.percent, hits);
+    if on.emails && (traits.at() || traits.percent()) {
+        email::find(text, traits.percent(), hits);
     }
     if on.ibans && traits.digits >= 2 && text.len() >= 15 {
         address::find_iban(text, hits);
     }
-    if traits.digits >= 4 {
+    if traits.digits >= number::FEWEST_DIGITS {
         number::find(text, traits.digits, on, hits);
     }
-    if on.ip_addresses && traits.colon && traits.digits >= 1 {
+    if on.ip_addresses && traits.colon() && traits.digits >= 1 {
         address::find_ipv6(text, hits);
     }
 }
@@ -130,8 +77,15 @@ pub(super) fn built_in(
     cover: Cover,
     count: &mut dyn FnMut(&Rule),
 ) -> Option<Vec<u8>> {
+    // Most strings are short words and ids.
+    if (traits.plain() && text.len() < secrets::SHORTEST) || uuid::is_uuid(text) {
+        return None;
+    }
+    let pii = rules.pii.as_ref();
     let mut result: Option<Vec<u8>> = None;
     let mut hits = Hits::default();
+    let mut cover = cover;
+    let look_for_secrets = cover.secrets;
     for pass in 0..MAX_PASSES {
         let current = result.as_deref().unwrap_or(text);
         let traits = if pass == 0 {
@@ -140,16 +94,25 @@ pub(super) fn built_in(
             Traits::of_text(current)
         };
         hits.clear();
-        find(current, traits, rules, cover, &mut hits);
+        let begun = find(current, traits, rules, cover, &mut hits);
         if hits.is_empty() {
             break;
         }
         for hit in hits.iter() {
             count(&hit.rule);
         }
-        result = Some(replaced(current, &hits, rules.pii.as_ref()));
+        // Where no secret began none begins now: what stands for personal data is in brackets, and
+        // brackets are in no beginning.
+        let bracketed = hits.iter().all(|hit| is_bracketed(&hit.rule, pii));
+        cover.secrets = look_for_secrets && (begun || !bracketed);
+        result = Some(replaced(current, &hits, pii));
     }
     result
+}
+
+/// Does a word in brackets, made of nothing of what was found, stand for personal data?
+fn is_bracketed(rule: &Rule, pii: Option<&Pii>) -> bool {
+    rule.is_pii() && pii.is_some_and(|pii| pii.mode != Mode::Remove)
 }
 
 /// The text with every part that was found replaced.
@@ -171,22 +134,30 @@ pub(super) fn stand_in(rule: &Rule, found: &[u8], pii: Option<&Pii>, out: &mut V
     let mode = pii
         .filter(|_| rule.is_pii())
         .map_or(Mode::Label, |pii| pii.mode);
-    let digits =
-        |digest: &[u8], count: usize| hex(digest).get(..count).unwrap_or_default().to_owned();
     let label = rule.label();
-    let text = match (mode, pii.and_then(|pii| pii.hash_key.as_ref())) {
-        (Mode::Remove, _) => return,
-        (Mode::Hash, _) => format!("[PII:{}]", digits(&Sha256::digest(found), 6)),
+    let mut put = |parts: &[&str]| {
+        out.push(b'[');
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.push(b']');
+    };
+    match (mode, pii.and_then(|pii| pii.hash_key.as_ref())) {
+        (Mode::Remove, _) => {}
+        (Mode::Hash, _) => {
+            let digest = hex(&Sha256::digest(found));
+            put(&["PII:", digest.get(..6).unwrap_or_default()]);
+        }
         (Mode::Pseudonym, Some(key)) => match Hmac::<Sha256>::new_from_slice(&key.0) {
             Ok(mut mac) => {
                 mac.update(found);
-                format!("[{label}:{}]", digits(&mac.finalize().into_bytes(), 12))
+                let digest = hex(&mac.finalize().into_bytes());
+                put(&[&label, ":", digest.get(..12).unwrap_or_default()]);
             }
-            Err(_) => format!("[{label}]"),
+            Err(_) => put(&[&label]),
         },
-        (Mode::Label | Mode::Pseudonym, _) => format!("[{label}]"),
-    };
-    out.extend_from_slice(text.as_bytes());
+        (Mode::Label | Mode::Pseudonym, _) => put(&[&label]),
+    }
 }
 
 /// How much longer patterns that match nothing, everywhere, may make a text.

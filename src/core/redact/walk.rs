@@ -1,18 +1,20 @@
 //! One pass over JSON bytes: strings, keys and numbers are looked at, what needs no change is copied
 //! as it is.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use super::Redactor;
 use super::custom::{OverBudget, Patience};
-use super::deny::DenyList;
-use super::escape::{escape, unescape};
-use super::hit::{Hits, Rule};
+use super::escape::unescape;
+use super::frames::Frames;
+use super::hit::Rule;
 use super::number;
 use super::report::{Finding, Report};
+use super::rewrite::Rewrite;
 use super::rules::{Cover, Pii};
-use super::text::{self, Traits, WITHHELD};
+use super::syntax::{looks_like_json, number_length};
+use super::text::{self, WITHHELD};
+use super::traits::Traits;
 
 /// Texts that hold JSON that holds texts that hold JSON: so deep is looked.
 const MAX_NESTING: usize = 4;
@@ -53,22 +55,13 @@ enum Expect {
     End,
 }
 
-#[derive(Debug, Default)]
-struct Frame {
-    object: bool,
-    key: (usize, usize),
-    index: usize,
-    /// What keys were redacted to and how often, to keep equal ones apart.
-    redacted: BTreeMap<Vec<u8>, usize>,
-}
-
 /// Where a pass is.
 pub(super) struct Walk<'a> {
     redactor: &'a Redactor,
     json: &'a [u8],
     shape: Shape,
     at: usize,
-    frames: Vec<Frame>,
+    frames: Frames<'a>,
     /// What is looked for where the pass is.
     cover: Cover,
     field: &'a str,
@@ -78,8 +71,7 @@ pub(super) struct Walk<'a> {
     muted: Option<(usize, usize)>,
     nesting: usize,
     outer_path: &'a str,
-    out: Vec<u8>,
-    copied: usize,
+    out: Rewrite<'a>,
     log: &'a mut Log,
 }
 
@@ -95,15 +87,14 @@ impl<'a> Walk<'a> {
             json,
             shape,
             at: 0,
-            frames: Vec::with_capacity(8),
+            frames: Frames::of(json),
             cover: redactor.rules.cover_all(),
             field: "value",
             denied: false,
             muted: None,
             nesting: 0,
             outer_path: "",
-            out: Vec::new(),
-            copied: 0,
+            out: Rewrite::of(json),
             log,
         }
     }
@@ -112,18 +103,15 @@ impl<'a> Walk<'a> {
     pub(super) fn run(mut self) -> Result<Option<Vec<u8>>, Malformed> {
         let mut expect = Expect::Value;
         if self.shape == Shape::Tail {
-            self.frames.push(Frame {
-                object: true,
-                ..Frame::default()
-            });
+            self.frames.push(true);
             expect = Expect::Comma;
         }
         while let Some(byte) = self.next_byte() {
             expect = match (expect, byte) {
                 (Expect::Key | Expect::FirstKey, b'"') => self.key()?,
                 (Expect::FirstKey, b'}') | (Expect::FirstValue, b']') => self.close(),
-                (Expect::Comma, b'}') if self.in_object() => self.close(),
-                (Expect::Comma, b']') if !self.in_object() => self.close(),
+                (Expect::Comma, b'}') if self.frames.in_object() => self.close(),
+                (Expect::Comma, b']') if !self.frames.in_object() => self.close(),
                 (Expect::Comma, b',') => self.comma(),
                 (Expect::Value | Expect::FirstValue, _) => self.value(byte)?,
                 _ => return Err(Malformed),
@@ -132,11 +120,7 @@ impl<'a> Walk<'a> {
         if expect != Expect::End {
             return Err(Malformed);
         }
-        if self.copied == 0 {
-            return Ok(None);
-        }
-        self.copy_to(self.json.len());
-        Ok(Some(self.out))
+        Ok(self.out.finish())
     }
 
     fn next_byte(&mut self) -> Option<u8> {
@@ -149,24 +133,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn in_object(&self) -> bool {
-        self.frames.last().is_some_and(|frame| frame.object)
-    }
-
     fn comma(&mut self) -> Expect {
         self.at += 1;
-        match self.frames.last_mut() {
-            Some(frame) if frame.object => Expect::Key,
-            Some(frame) => {
-                frame.index += 1;
-                Expect::Value
-            }
-            None => Expect::End,
+        self.frames.next_member();
+        if self.frames.in_object() {
+            Expect::Key
+        } else {
+            Expect::Value
         }
     }
 
     fn after_value(&self) -> Expect {
-        if self.frames.is_empty() {
+        if self.frames.depth() == 0 {
             Expect::End
         } else {
             Expect::Comma
@@ -175,13 +153,10 @@ impl<'a> Walk<'a> {
 
     fn open(&mut self, object: bool) -> Expect {
         if std::mem::take(&mut self.denied) && self.muted.is_none() {
-            self.muted = Some((self.at, self.frames.len()));
+            self.muted = Some((self.at, self.frames.depth()));
         }
         self.at += 1;
-        self.frames.push(Frame {
-            object,
-            ..Frame::default()
-        });
+        self.frames.push(object);
         if object {
             Expect::FirstKey
         } else {
@@ -193,7 +168,7 @@ impl<'a> Walk<'a> {
         self.at += 1;
         self.frames.pop();
         if let Some((start, depth)) = self.muted
-            && self.frames.len() == depth
+            && self.frames.depth() == depth
         {
             self.muted = None;
             self.put_value(start, self.at, &Rule::Field);
@@ -226,26 +201,23 @@ impl<'a> Walk<'a> {
 
     /// Is the pass at a member of the body itself?
     fn is_top(&self) -> bool {
-        self.frames.len() == 1 && self.shape != Shape::Value
+        self.frames.depth() == 1 && self.shape != Shape::Value
     }
 
     fn key(&mut self) -> Result<Expect, Malformed> {
         let start = self.at + 1;
         let (traits, end) = Traits::of_json(self.json, start).ok_or(Malformed)?;
         self.at = end + 1;
-        if let Some(frame) = self.frames.last_mut() {
-            frame.key = (start, end);
-        }
+        self.frames.set_key(start, end);
         let raw = self.json.get(start..end).ok_or(Malformed)?;
-        let decoded = decoded(raw, traits)?;
-        let name = decoded.as_deref().unwrap_or(raw);
+        let (name, traits) = decoded(raw, traits)?;
         if self.is_top() {
             self.field = std::str::from_utf8(raw).map_err(|_| Malformed)?;
             self.cover = self.redactor.rules.cover(self.field);
         }
         if self.muted.is_none() {
-            self.denied = self.redactor.deny.has(name);
-            self.redact_key(start, end, name, traits);
+            self.denied = self.redactor.deny.has(&name);
+            self.redact_key(start, end, &name, traits);
         }
         if self.next_byte() != Some(b':') {
             return Err(Malformed);
@@ -263,14 +235,8 @@ impl<'a> Walk<'a> {
         let Some(mut key) = self.redacted(name, traits, cover, false) else {
             return;
         };
-        if let Some(frame) = self.frames.last_mut() {
-            let same = frame.redacted.entry(key.clone()).or_default();
-            *same += 1;
-            if *same > 1 {
-                key.extend_from_slice(format!(" ({same})").as_bytes());
-            }
-        }
-        self.put(start, end, &key);
+        self.frames.tell_apart(&mut key);
+        self.out.put(start, end, &key);
     }
 
     fn string(&mut self) -> Result<(), Malformed> {
@@ -280,7 +246,7 @@ impl<'a> Walk<'a> {
         self.at = end + 1;
         let raw = self.json.get(start..end).ok_or(Malformed)?;
         let denied = std::mem::take(&mut self.denied);
-        let decoded = decoded(raw, traits)?;
+        let (text, traits) = decoded(raw, traits)?;
         if self.muted.is_some() {
             return Ok(());
         }
@@ -288,9 +254,8 @@ impl<'a> Walk<'a> {
             self.put_value(opening, self.at, &Rule::Field);
             return Ok(());
         }
-        let text = decoded.as_deref().unwrap_or(raw);
-        if let Some(text) = self.redacted(text, traits, self.cover, true) {
-            self.put(start, end, &text);
+        if let Some(text) = self.redacted(&text, traits, self.cover, true) {
+            self.out.put(start, end, &text);
         }
         Ok(())
     }
@@ -339,7 +304,11 @@ impl<'a> Walk<'a> {
     /// A text that is JSON itself: its names and values are looked at as such. `None` if nothing was
     /// found; then the text is looked at as a text.
     fn nested(&mut self, text: &[u8], cover: Cover) -> Option<Vec<u8>> {
-        let path = self.log.findings.is_some().then(|| self.path());
+        let path = self
+            .log
+            .findings
+            .is_some()
+            .then(|| self.frames.path(self.redactor, self.outer_path));
         let mut log = Log {
             report: Report::default(),
             findings: self.log.findings.is_some().then(Vec::new),
@@ -391,44 +360,20 @@ impl<'a> Walk<'a> {
             let mut stand_in = Vec::new();
             text::stand_in(&rule, digits, Some(pii), &mut stand_in);
             self.note(&rule);
-            self.put_quoted(start, self.at, &stand_in);
+            self.out.put_quoted(start, self.at, &stand_in);
         }
         Ok(())
     }
 
     fn put_value(&mut self, start: usize, end: usize, rule: &Rule) {
         self.note(rule);
-        self.put_quoted(start, end, WITHHELD);
-    }
-
-    fn put_quoted(&mut self, start: usize, end: usize, text: &[u8]) {
-        self.copy_to(start);
-        self.out.push(b'"');
-        escape(text, &mut self.out);
-        self.out.push(b'"');
-        self.copied = end;
-    }
-
-    /// Puts a text in the place of the inside of a string.
-    fn put(&mut self, start: usize, end: usize, text: &[u8]) {
-        self.copy_to(start);
-        escape(text, &mut self.out);
-        self.copied = end;
-    }
-
-    fn copy_to(&mut self, end: usize) {
-        if self.out.capacity() == 0 {
-            self.out.reserve(self.json.len());
-        }
-        let part = self.json.get(self.copied..end).unwrap_or_default();
-        self.out.extend_from_slice(part);
-        self.copied = end;
+        self.out.put_quoted(start, end, WITHHELD);
     }
 
     fn note(&mut self, rule: &Rule) {
         self.log.report.count(rule, self.field);
         if self.log.findings.is_some() {
-            let path = self.path();
+            let path = self.frames.path(self.redactor, self.outer_path);
             if let Some(findings) = &mut self.log.findings {
                 findings.push(Finding {
                     rule: rule.name().into_owned(),
@@ -437,73 +382,16 @@ impl<'a> Walk<'a> {
             }
         }
     }
-
-    /// Where the pass is, in words. A name that was redacted itself is left out.
-    fn path(&self) -> String {
-        let mut path = self.outer_path.to_owned();
-        for frame in &self.frames {
-            if frame.object {
-                let (start, end) = frame.key;
-                let key = self.json.get(start..end).unwrap_or_default();
-                let name = String::from_utf8_lossy(key);
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(if self.redactor.is_clean(key) {
-                    &name
-                } else {
-                    "…"
-                });
-            } else {
-                let _ = write!(path, "[{}]", frame.index);
-            }
-        }
-        path
-    }
 }
 
-fn decoded(raw: &[u8], traits: Traits) -> Result<Option<Vec<u8>>, Malformed> {
-    if traits.escaped {
-        unescape(raw).map(Some).ok_or(Malformed)
-    } else {
-        Ok(None)
+/// The text of the inside of a JSON string, and what is in it. Escapes hide what the text holds.
+fn decoded(raw: &[u8], traits: Traits) -> Result<(Cow<'_, [u8]>, Traits), Malformed> {
+    if !traits.escaped() {
+        return Ok((Cow::Borrowed(raw), traits));
     }
-}
-
-fn looks_like_json(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
-    let ends = text.first().zip(text.last());
-    text.len() >= 7 && matches!(ends, Some((b'{', b'}') | (b'[', b']')))
-}
-
-/// The length of the JSON number that begins here.
-fn number_length(rest: &[u8]) -> Option<usize> {
-    let digits = |from: usize| {
-        let rest = rest.get(from..).unwrap_or_default();
-        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let mut at = usize::from(rest.first() == Some(&b'-'));
-    let whole = digits(at);
-    if whole == 0 || (whole > 1 && rest.get(at) == Some(&b'0')) {
-        return None;
-    }
-    at += whole;
-    if rest.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return None;
-        }
-        at += 1 + fraction;
-    }
-    if matches!(rest.get(at), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(rest.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at + 1 + sign);
-        if exponent == 0 {
-            return None;
-        }
-        at += 1 + sign + exponent;
-    }
-    Some(at)
+    let text = unescape(raw).ok_or(Malformed)?;
+    let traits = Traits::of_text(&text);
+    Ok((Cow::Owned(text), traits))
 }
 
 /// The custom pattern that all of a number matches.
@@ -516,18 +404,4 @@ fn customised_number(digits: &[u8], pii: &Pii, patience: &mut Patience) -> Optio
             Err(OverBudget) => Some(Rule::Withheld),
         }
     })
-}
-
-impl Redactor {
-    /// Could a name be shown in a report?
-    fn is_clean(&self, key: &[u8]) -> bool {
-        let mut hits = Hits::default();
-        let cover = self.rules.cover_all();
-        text::find(key, Traits::of_text(key), &self.rules, cover, &mut hits);
-        hits.is_empty()
-    }
-
-    pub(super) fn deny_list(rules: &super::Rules) -> DenyList {
-        DenyList::new(rules.secrets, &rules.deny_fields)
-    }
 }
