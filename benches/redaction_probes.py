@@ -33,6 +33,8 @@ _PIECES = [
     ),
     *("sk-", "eyJ-", "SG.", "Bearer ", "-----BEGIN ", "-----BEGIN PRIVATE KEY"),
     "aws_secret_access_key=",
+    "a@b.co 415-555-1234 ",
+    "a@b.co sk-proj-abcDEF1234567890abcdef ",
 ]
 
 

@@ -25,7 +25,14 @@ from sentrial.langchain import (
     create_agent_with_sentrial,
     get_react_agent,
 )
-from sentrial.wrappers import _innermost
+from sentrial.wrappers import (
+    _innermost,
+    clear_session_context,
+    set_session_context,
+    wrap_openai,
+)
+
+from tests.support.llm_upstream import LLMUpstream, chat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -299,6 +306,36 @@ def test_only_the_innermost_call_carries_usage(
     assert "tokens" not in outer["toolOutput"]
     assert sent().completion()["totalTokens"] == 60
     assert handler.total_tokens == 60
+
+
+def test_a_wrapped_client_inside_a_model_is_counted_once(
+    handler: SentrialCallbackHandler,
+    client: sentrial.SentrialClient,
+    sent: Callable[[], Sent],
+) -> None:
+    openai = pytest.importorskip("openai", reason="needs openai")
+    with (
+        LLMUpstream() as upstream,
+        openai.OpenAI(api_key="k", base_url=f"{upstream.url}/v1") as plain,
+    ):
+        upstream.reply("/chat/completions", chat("hi", usage=(50, 10)))
+        wrapped = wrap_openai(plain)
+
+        def inner_call() -> None:
+            set_session_context("s", client)
+            try:
+                wrapped.chat.completions.create(model="gpt-4o", messages=[])
+            finally:
+                clear_session_context()
+
+        model = Scripted(steps=[says("hi")], before=inner_call)
+        model.invoke("x", config={"callbacks": [handler]})
+    handler.finish()
+    inner, outer = sent().models()
+    assert inner["toolName"] == "llm:openai:gpt-4o"
+    assert inner["tokenCount"] == 60
+    assert "tokenCount" not in outer
+    assert sent().completion()["totalTokens"] == handler.total_tokens == 60
 
 
 def test_the_innermost_call_is_known_in_async_code(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sentrial import AsyncSentrialClient
 
-from tests.delivery.helpers import client_of, settled
+from tests.delivery.helpers import KEY, client_of, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,3 +91,24 @@ def test_what_stops_the_program_is_not_swallowed(collector: Collector) -> None:
     made = hooked(collector, hook)
     with pytest.raises(KeyboardInterrupt):
         made.track_tool_call("s", "t", {}, {})
+
+
+def test_it_sees_the_payloads_of_the_async_client(collector: Collector) -> None:
+    """P8: one withholds by raising, the other goes on; both are counted."""
+
+    def hook(payload: dict[str, Any]) -> dict[str, Any]:
+        if payload.get("toolName") == "no":
+            raise KeyError
+        return {**payload, "added": "postgres://u:secret-word@h/x"}
+
+    async def use() -> dict[str, Any]:
+        async with AsyncSentrialClient(collector.url, KEY, before_send=hook) as made:
+            await made.track_tool_call("s", "no", {}, {})
+            await made.track_tool_call("s", "yes", {}, {})
+            await made.flush()
+            return dict(made.stats())
+
+    stats = asyncio.run(use())
+    assert stats["dropped"] == {"before_send": 1}
+    [event] = collector.events()
+    assert event["added"] == "postgres://u:[SECRET:url_password]@h/x"

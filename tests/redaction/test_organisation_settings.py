@@ -8,10 +8,15 @@ import pytest
 import sentrial
 
 from tests.delivery.helpers import KEY, balanced, client_of, in_state, lines, settled
+from tests.process.scripts import run_script
+from tests.spool.programs import rows, spool_of
 from tests.support.answers import Answer
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import RunPython
     from tests.support.collector import Collector
 
 CONFIG = "/api/sdk/pii-config"
@@ -78,6 +83,7 @@ def test_without_settings_the_built_in_patterns_apply(
         Answer(body=""),
         Answer(json=[]),
         Answer(json={"config": "x"}),
+        Answer(body=r'{"config": {"mode": "\ud83d"}}'),
         Answer(status=302, headers={"location": "/elsewhere"}),
         Answer(reset="before"),
     ],
@@ -225,3 +231,31 @@ def test_a_session_is_created_only_after_the_answer(collector: Collector) -> Non
     settled(client)
     assert b"bob@example.com" not in b"".join(request.body for request in collector.requests())
     assert collector.requests()[0].path == CONFIG
+
+
+def test_what_was_spooled_before_they_were_known_is_redacted_again(
+    collector: Collector, run_python: RunPython, tmp_path: Path
+) -> None:
+    """On disk it carries the built-in redaction; the next process knows the settings."""
+    collector.always("GET", CONFIG, 503)
+    code = f"""
+client = SentrialClient(pii=True, shutdown_timeout=0.3)
+client.track_tool_call("s", "t", {{"q": {TEXT!r}}}, {{}})
+"""
+    ran = run_script(run_python, collector, code)
+    assert ran.stats["spooled"] == 1, ran.report()
+    assert not left(collector)
+    (row,) = rows(spool_of(tmp_path))
+    assert b"mail [EMAIL], id EMP-77" in row["body"]
+    collector.clear_scripts()
+    collector.always(
+        "GET", CONFIG, config(customPatterns=[{"pattern": r"EMP-\d+", "label": "EMP"}])
+    )
+    code = """
+client = SentrialClient(pii=True)
+call(client, "next", "known")
+"""
+    ran = run_script(run_python, collector, code).ok()
+    assert ran.stats["replayed"] == 1, ran.report()
+    asked = [body["toolInput"].get("q") for body in collector.events()]
+    assert sorted(asked, key=str) == [None, "mail [EMAIL], id [EMP]"]

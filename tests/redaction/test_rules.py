@@ -132,6 +132,81 @@ def test_numbers_written_as_digits() -> None:
     assert client(pii={}).redact(fields) == fields
 
 
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("4111111111111111", "[CREDIT_CARD]"),
+        ("4111 1111 1111 1111 10.0.0.1", "[CREDIT_CARD] [IP_ADDRESS]"),
+        ("4111 1111 1111 1112", "4111 1111 1111 1112"),
+        ("123 45 6789", "[SSN]"),
+        ("ssn 123456789", "ssn [SSN]"),
+        ("phone415-555-1234abc", "phone[PHONE]abc"),
+        ("2001:db8::1 ::ffff:10.0.0.1", "[IP_ADDRESS] [IP_ADDRESS]"),
+        ("josé@example.com bob@bücher.example", "[EMAIL] [EMAIL]"),
+    ],
+)
+def test_p3_what_the_order_and_the_patterns_missed(text: str, redacted: str) -> None:
+    assert value(text) == redacted
+
+
+def test_p9_a_second_time_changes_nothing() -> None:
+    """Also of what custom patterns and removed neighbours leave."""
+    config = {"customPatterns": [{"pattern": "EMP", "label": "EMP"}]}
+    once = value("EMP 1, a@b.co", pii=config)
+    assert once == "[EMP] 1, [EMAIL]"
+    assert value(once, pii=config) == once
+    joined = value("415a@b.co-555-1234 4155a@b.co551234", pii={"mode": "remove"})
+    assert value(joined, pii={"mode": "remove"}) == joined
+
+
+def test_p9_a_digest_may_have_a_key_and_the_switch_without_effect_is_taken() -> None:
+    """Six digits of a hash are found by trying; `pseudonym` is what cannot be."""
+    phones = [value(f"415-555-{n:04}", pii={"mode": "pseudonym", "hash_key": "k"}) for n in (1, 2)]
+    assert phones[0] != phones[1]
+    assert phones[0] != value("415-555-0001", pii={"mode": "pseudonym", "hash_key": "other"})
+    for switch in (True, False):
+        assert value("a@b.co", pii=PiiConfig(enabled=True, enhanced_detection=switch)) == "[EMAIL]"
+        assert value("a@b.co", pii={"enhancedDetection": switch}) == "[EMAIL]"
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("\ud83d a@b.co \ude00", "\ud83d [EMAIL] \ude00"),
+        ("\ude00\ud83da@b.co\ud83d", "\ude00\ud83d[EMAIL]\ud83d"),
+        (r'{"a": "\ud83d a@b.co"}', r'{"a": "\ud83d [EMAIL]"}'),
+        (r'{"a": "\ud83d\u0061@b.co \ude00"}', r'{"a": "\ud83d[EMAIL] \ude00"}'),
+        (r'{"a": "\ud83\u00 a@b.co \u"}', r'{"a": "\ud83\u00 [EMAIL] \u"}'),
+    ],
+)
+def test_invalid_utf16_hides_nothing(collector: Collector, text: str, redacted: str) -> None:
+    assert value(text) == redacted
+    assert "@b.co" not in str(value({text: [text]}))
+    made = client_of(collector, pii={})
+    made.track_tool_call("s", "t", {"x": text}, {})
+    settled(made)
+    assert collector.events()[0]["toolInput"]["x"] == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("+442079460958 +49 (0)30 901820", "[PHONE] [PHONE]"),
+        ("+1234567 +1234567890123456 +0123456789", "+1234567 +1234567890123456 +0123456789"),
+        ("GB82WEST12345698765432, NL91 ABNA 0417 1643 00", "[IBAN], [IBAN]"),
+        ("GB83WEST12345698765432 XX82WEST", "GB83WEST12345698765432 XX82WEST"),
+    ],
+)
+def test_international_phones_and_ibans_are_exact(text: str, redacted: str) -> None:
+    on = PiiBuiltinPatterns(international_phones=True, ibans=True)
+    assert value(text, pii=PiiConfig(enabled=True, builtin_patterns=on)) == redacted
+    for name, label in (("international_phones", "[PHONE]"), ("ibans", "[IBAN]")):
+        alone = PiiBuiltinPatterns(**{name: True})
+        found = value(text, pii=PiiConfig(enabled=True, builtin_patterns=alone))
+        assert (label in found) == (label in redacted)
+        assert found in {text, redacted}
+
+
 def test_keys_that_become_equal_are_kept_apart() -> None:
     assert value({"a@b.co": 1, "c@d.co": 2}) == {"[EMAIL]": 1, "[EMAIL] (2)": 2}
 

@@ -9,10 +9,13 @@ What a test wants to be answered is a `Reply`, given per path; the requests are 
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
+import struct
 import threading
 import time
+import zlib
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -43,6 +46,8 @@ class Reply:
     """Whether all events are one write."""
     text: str | None = None
     """A body as it is, in the place of JSON."""
+    binary: bytes | None = None
+    """The same as bytes: an event stream of AWS."""
 
 
 @dataclass
@@ -124,8 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_whole(self, reply: Reply) -> None:
         time.sleep(reply.delay)
         data = (json.dumps(reply.body) if reply.text is None else reply.text).encode()
+        kind = "application/json"
+        if reply.binary is not None:
+            data, kind = reply.binary, "application/vnd.amazon.eventstream"
         self.send_response(reply.status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -336,6 +344,28 @@ def _block(index: int, block: Any, *deltas: Any) -> list[dict[str, Any]]:
         *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
         {"type": "content_block_stop", "index": index},
     ]
+
+
+def on_bedrock(stream: Reply) -> Reply:
+    """Return a streamed message in the binary form in which Bedrock sends it."""
+    return Reply(binary=b"".join(map(_frame, stream.events or ())))
+
+
+def _frame(event: Any) -> bytes:
+    names = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        bytes([len(name)])
+        + name.encode()
+        + b"\x07"
+        + struct.pack(">H", len(value))
+        + value.encode()
+        for name, value in names.items()
+    )
+    inner = base64.b64encode(json.dumps(event).encode()).decode()
+    payload = json.dumps({"bytes": inner}).encode()
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    frame = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
+    return frame + struct.pack(">I", zlib.crc32(frame))
 
 
 # -- Google

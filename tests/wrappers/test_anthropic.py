@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sentrial
 
-from tests.support.llm_upstream import Reply, message, message_body, message_stream
+from tests.support.llm_upstream import Reply, message, message_body, message_stream, on_bedrock
 from tests.support.sdk import in_loop
 
 if TYPE_CHECKING:
@@ -308,16 +309,84 @@ def test_asynchronous_clients(
     assert contents == ["hello", "raw", "Hello", "Hello", "Hel"]
 
 
-def test_bedrock_and_vertex_have_the_methods(events: Any) -> None:
-    """W2: their clients are wrapped like the others."""
-    options = {"aws_region": "us-east-1", "aws_access_key": "k", "aws_secret_key": "s"}
-    client = anthropic.AnthropicBedrock(**options)
-    before = client.messages.create
-    assert sentrial.wrap_anthropic(client) is client
-    assert client.messages.create is not before
+def on_cloud(cloud: str, upstream: LLMUpstream, prefix: str = "") -> Any:
+    """Return a wrapped client of Anthropic's models at a cloud; ``prefix`` may be Async."""
+    if cloud == "Bedrock":
+        pytest.importorskip("boto3", reason="signs the requests")
+        options = {"aws_region": "us-east-1", "aws_access_key": "k", "aws_secret_key": "s"}
+        whole, stream = "/invoke", "/invoke-with-response-stream"
+        streamed = on_bedrock(message_stream("Hel", "lo"))
+    else:
+        pytest.importorskip("google.auth", reason="the client looks for it")
+        options = {"region": "us-east5", "project_id": "p", "access_token": "t"}
+        whole, stream = ":rawPredict", ":streamRawPredict"
+        streamed = message_stream("Hel", "lo")
+    upstream.reply(whole, message("hello"))
+    upstream.reply(stream, streamed)
+    made = getattr(anthropic, f"{prefix}Anthropic{cloud}")
+    return sentrial.wrap_anthropic(made(base_url=upstream.url, max_retries=0, **options))
+
+
+@pytest.mark.parametrize("cloud", ["Bedrock", "Vertex"])
+def test_clients_of_the_clouds(
+    upstream: LLMUpstream, session: Any, events: Any, cloud: str
+) -> None:
+    """W2: they are wrapped like the others."""
+    with on_cloud(cloud, upstream) as client:
+        assert client.messages.create(**ASK).content[0].text == "hello"
+        assert client.beta.messages.create(**ASK).content[0].text == "hello"
+        with client.messages.create(stream=True, **ASK) as stream:
+            assert isinstance(stream, anthropic.Stream)
+            assert [event.type for event in stream][-1] == "message_stop"
+        raw = client.messages.with_raw_response.create(**ASK)
+        assert raw.parse().content[0].text == "hello"
+        sentrial.unwrap(client)
+        client.messages.create(**ASK)
+    recorded = events()
+    assert [event["toolOutput"]["content"] for event in recorded] == [
+        *("hello", "hello", "Hello", "hello"),
+    ]
+    assert {event["toolName"] for event in recorded} == {f"llm:anthropic:{MODEL}"}
+
+
+@pytest.mark.parametrize("cloud", ["Bedrock", "Vertex"])
+def test_asynchronous_clients_of_the_clouds(
+    upstream: LLMUpstream, session: Any, events: Any, cloud: str
+) -> None:
+    """W2: 0.6.0 takes them for synchronous ones."""
+
+    async def run() -> None:
+        async with on_cloud(cloud, upstream, "Async") as client:
+            answer = await client.messages.create(**ASK)
+            assert answer.content[0].text == "hello"
+            stream = await client.messages.create(stream=True, **ASK)
+            assert [event.type async for event in stream][-1] == "message_stop"
+
+    in_loop(run())
+    assert [event["toolOutput"]["content"] for event in events()] == ["hello", "Hello"]
+
+
+@pytest.mark.parametrize("text", ["{not json", '{"type": "content_block_delta"}', "[]", "null"])
+def test_malformed_events_reach_the_program_as_without_us(
+    anthropic_client: Any, upstream: LLMUpstream, session: Any, events: Any, text: str
+) -> None:
+    def outcome(client: Any) -> tuple[list[str], str]:
+        seen: list[str] = []
+        try:
+            seen.extend(str(type(event)) for event in client.messages.create(stream=True, **ASK))
+        except Exception as error:  # noqa: BLE001  which one is the client's affair
+            return seen, f"{type(error).__name__}: {error}"
+        return seen, ""
+
+    start, *_ = message_stream("a").events or ()
+    broken = f"event: message_start\ndata: {json.dumps(start)}\n\n"
+    broken += f"event: content_block_delta\ndata: {text}\n\n"
+    upstream.reply("/v1/messages", Reply(text=broken))
+    client = anthropic_client()
+    with_us = outcome(client)
     sentrial.unwrap(client)
-    assert client.messages.create == before
-    client.close()
+    assert with_us == outcome(client)
+    assert len(events()) == 1
 
 
 def test_bodies_read_by_the_program_itself(

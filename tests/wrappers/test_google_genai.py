@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,6 +89,18 @@ def test_thoughts_and_function_calls(
         "cache_read": 10,
         "reasoning": 40,
     }
+
+
+def test_thoughts_can_be_left_out(
+    google: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    thought = {"text": "let me see", "thought": True}
+    upstream.reply(":generateContent", gemini(thought, "checking"))
+    sentrial.unwrap(google)
+    sentrial.wrap_google(google, record_thinking=False)
+    google.models.generate_content(model=MODEL, contents="hi")
+    assert events()[0]["toolOutput"]["content"] == "checking"
+    assert "thinking" not in events()[0]["toolOutput"]
 
 
 def test_a_blocked_prompt(google: Any, upstream: LLMUpstream, session: Any, events: Any) -> None:
@@ -198,3 +211,52 @@ def test_asynchronous_calls(google: Any, upstream: LLMUpstream, session: Any, ev
     in_loop(run())
     contents = [event["toolOutput"]["content"] for event in events()]
     assert contents == ["hello", "Hello", "Hel"]
+
+
+def test_asynchronous_chats_and_embeddings(
+    google: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    upstream.reply(":generateContent", gemini("hello"))
+    upstream.reply("mbedContent", Reply({"embeddings": [{"values": [0.1, 0.2]}]}))
+
+    async def run() -> None:
+        chat = google.aio.chats.create(model=MODEL)
+        assert (await chat.send_message("one")).text == "hello"
+        await google.aio.models.embed_content(model="gemini-embedding-001", contents="a")
+        if hasattr(google.aio, "aclose"):
+            await google.aio.aclose()
+
+    in_loop(run())
+    first, second = events()
+    assert first["toolOutput"]["content"] == "hello"
+    assert second["toolOutput"]["dimensions"] == 2
+
+
+def test_counting_tokens_is_no_call(
+    google: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    upstream.reply(":countTokens", Reply({"totalTokens": 3}))
+    assert google.models.count_tokens(model=MODEL, contents="hi").total_tokens == 3
+    assert events() == []
+
+
+@pytest.mark.parametrize("text", ["{not json", "[]", '{"candidates": 3}'])
+def test_malformed_events_reach_the_program_as_without_us(
+    google: Any, upstream: LLMUpstream, session: Any, events: Any, text: str
+) -> None:
+    def outcome() -> tuple[list[Any], str]:
+        seen: list[Any] = []
+        try:
+            stream = google.models.generate_content_stream(model=MODEL, contents="hi")
+            seen.extend(piece.candidates and piece.text for piece in stream)
+        except Exception as error:  # noqa: BLE001  which one is the client's affair
+            return seen, f"{type(error).__name__}: {error}"
+        return seen, ""
+
+    first = json.dumps(gemini_body("Hel"))
+    upstream.reply(":streamGenerateContent", Reply(text=f"data: {first}\n\ndata: {text}\n\n"))
+    with_us = outcome()
+    assert with_us[0][0] == "Hel"
+    sentrial.unwrap(google)
+    assert with_us == outcome()
+    assert len(events()) == 1

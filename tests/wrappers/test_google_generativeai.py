@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sentrial
 
-from tests.support.llm_upstream import Reply, gemini, gemini_stream
+from tests.support.llm_upstream import Reply, gemini, gemini_body, gemini_stream
+from tests.support.sdk import in_loop
 
 if TYPE_CHECKING:
     from tests.support.llm_upstream import LLMUpstream
@@ -110,3 +112,43 @@ def test_errors(model: Any, upstream: LLMUpstream, session: Any, events: Any) ->
     with pytest.raises(exceptions.Forbidden):
         model.generate_content("hi", request_options={"retry": None})
     assert events()[0]["toolError"]["type"] == "Forbidden"
+
+
+class OverGrpc:
+    """Stands for the connection of the package's asynchronous half, which speaks gRPC only."""
+
+    async def generate_content(self, _: Any, **__: Any) -> Any:
+        """Answer at once."""
+        return self._answer("hello")
+
+    async def stream_generate_content(self, _: Any, **__: Any) -> Any:
+        """Answer in pieces."""
+
+        async def pieces() -> Any:
+            for text in ("Hel", "lo"):
+                yield self._answer(text)
+
+        return pieces()
+
+    def _answer(self, text: str) -> Any:
+        body = json.dumps(gemini_body(text))
+        return genai.protos.GenerateContentResponse.from_json(body, ignore_unknown_fields=True)
+
+
+def test_asynchronous_calls(model: Any, session: Any, events: Any) -> None:
+    """W2, W10."""
+    model._async_client = OverGrpc()
+
+    async def run() -> None:
+        assert (await model.generate_content_async("hi")).text == "hello"
+        answer = await model.generate_content_async("hi", stream=True)
+        assert isinstance(answer, genai.types.AsyncGenerateContentResponse)
+        assert "".join([piece.text async for piece in answer]) == "Hello"
+        async for _ in await model.generate_content_async("hi", stream=True):
+            break
+        gc.collect()
+
+    in_loop(run())
+    recorded = events()
+    assert [event["toolOutput"]["content"] for event in recorded] == ["hello", "Hello", "Hel"]
+    assert [event["metadata"].get("partial", False) for event in recorded] == [False, False, True]

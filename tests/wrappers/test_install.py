@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 import sentrial
 
-from tests.support.llm_upstream import chat
+from tests.support.llm_upstream import chat, gemini, message
 from tests.support.sdk import messages
 
 if TYPE_CHECKING:
@@ -90,6 +90,34 @@ def test_instrument_and_its_undo(upstream: LLMUpstream, session: Any, events: An
     with openai.OpenAI(**options) as client:
         client.chat.completions.create(**ASK)
     assert len(events()) == 4
+
+
+def test_instrument_of_anthropic(upstream: LLMUpstream, session: Any, events: Any) -> None:
+    anthropic = pytest.importorskip("anthropic")
+    upstream.reply("/v1/messages", message("hello"))
+    ask = {"max_tokens": 9, **ASK}
+    undo = sentrial.instrument("anthropic")
+    with anthropic.Anthropic(api_key="k", base_url=upstream.url) as client:
+        client.messages.create(**ask)
+        client.beta.messages.create(**ask)
+        undo()
+        client.messages.create(**ask)
+    assert [event["toolOutput"]["content"] for event in events()] == ["hello"] * 2
+
+
+def test_instrument_of_google(upstream: LLMUpstream, session: Any, events: Any) -> None:
+    genai = pytest.importorskip("google.genai")
+    upstream.reply(":generateContent", gemini("hello"))
+    ask: dict[str, Any] = {"model": "gemini-2.0-flash", "contents": "hi"}
+    undo = sentrial.instrument("google")
+    client = genai.Client(api_key="k", http_options={"base_url": upstream.url})
+    client.models.generate_content(**ask)
+    client.chats.create(model="gemini-2.0-flash").send_message("hi")
+    undo()
+    client.models.generate_content(**ask)
+    if hasattr(client, "close"):
+        client.close()
+    assert [event["toolOutput"]["content"] for event in events()] == ["hello"] * 2
 
 
 def test_instrument_takes_every_installed_provider() -> None:

@@ -365,6 +365,19 @@ def test_azure(openai_client: Any, upstream: LLMUpstream, session: Any, events: 
     assert events()[0]["toolOutput"]["content"] == "hello"
 
 
+def test_azure_without_asyncio(
+    openai_client: Any, upstream: LLMUpstream, session: Any, events: Any
+) -> None:
+    """The deployment is in the path, the model in the event."""
+    upstream.reply("/openai/deployments/gpt-4o/chat/completions", chat("hello"))
+    options = {"base_url": None, "azure_endpoint": upstream.url, "api_version": "2024-06-01"}
+    client = openai_client(openai.AzureOpenAI, **options)
+    assert client.chat.completions.create(**ASK).choices[0].message.content == "hello"
+    raw = client.chat.completions.with_raw_response.create(**ASK)
+    assert raw.parse().choices[0].message.content == "hello"
+    assert [event["toolName"] for event in events()] == ["llm:openai:gpt-4o"] * 2
+
+
 def test_asynchronous_raw_responses_and_errors(
     openai_client: Any, upstream: LLMUpstream, session: Any, events: Any
 ) -> None:

@@ -2,6 +2,7 @@
 //! budget.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use super::python_regex;
 
@@ -43,6 +44,33 @@ impl PartialEq for Pattern {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverBudget;
 
+/// How long the patterns that backtrack may still search in one body. Steps bound one search only:
+/// a body of many texts, each of which just exceeds them, would hold up delivery for hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(Duration::from_secs(2))
+    }
+}
+
+impl Patience {
+    /// Searches, if there is time left for it.
+    fn search<T>(
+        &mut self,
+        search: impl FnOnce() -> fancy_regex::Result<T>,
+    ) -> Result<T, OverBudget> {
+        if self.0.is_zero() {
+            return Err(OverBudget);
+        }
+        let started = Instant::now();
+        let found = search();
+        self.0 = self.0.saturating_sub(started.elapsed());
+        found.map_err(|_| OverBudget)
+    }
+}
+
 impl Pattern {
     /// Compiles a pattern in the syntax of Python's `re`.
     ///
@@ -72,12 +100,16 @@ impl Pattern {
     }
 
     /// Does the pattern match all of a text?
-    pub(super) fn matches_all(&self, text: &str) -> bool {
+    pub(super) fn matches_all(
+        &self,
+        text: &str,
+        patience: &mut Patience,
+    ) -> Result<bool, OverBudget> {
         let mut all = false;
-        let _ = self.each(text, |start, end| {
+        self.each(text, patience, |start, end| {
             all |= start == 0 && end == text.len() && !text.is_empty();
-        });
-        all
+        })?;
+        Ok(all)
     }
 
     /// Calls `found` for every match, in order and apart, as Python's `re.sub` does: an empty match
@@ -85,23 +117,24 @@ impl Pattern {
     pub(super) fn each(
         &self,
         text: &str,
+        patience: &mut Patience,
         mut found: impl FnMut(usize, usize),
     ) -> Result<(), OverBudget> {
         let limited;
-        let search: &dyn Fn(usize) -> Result<Option<(usize, usize)>, OverBudget> =
+        let search: &mut dyn FnMut(usize) -> Result<Option<(usize, usize)>, OverBudget> =
             match &self.engine {
-                Engine::Linear(regex) => &|from| {
+                Engine::Linear(regex) => &mut |from| {
                     Ok(regex
                         .find_at(text, from)
                         .map(|found| (found.start(), found.end())))
                 },
                 Engine::Backtracking(source) => {
                     let steps = (BUDGET / text.len().max(1)).min(MAX_STEPS);
-                    limited = backtracking(source, steps).map_err(|_| OverBudget)?;
-                    let left = std::cell::Cell::new(MAX_MATCHES);
-                    &move |from| {
-                        left.set(left.get().checked_sub(1).ok_or(OverBudget)?);
-                        let found = limited.find_from_pos(text, from).map_err(|_| OverBudget)?;
+                    limited = patience.search(|| backtracking(source, steps))?;
+                    let mut left = MAX_MATCHES;
+                    &mut move |from| {
+                        left = left.checked_sub(1).ok_or(OverBudget)?;
+                        let found = patience.search(|| limited.find_from_pos(text, from))?;
                         Ok(found.map(|found| (found.start(), found.end())))
                     }
                 }
@@ -146,7 +179,7 @@ mod tests {
         let pattern = Pattern::new(pattern, "X").unwrap();
         let (mut out, mut last) = (String::new(), 0);
         pattern
-            .each(text, |start, end| {
+            .each(text, &mut Patience::default(), |start, end| {
                 out.push_str(&text[last..start]);
                 out.push('-');
                 last = end;
@@ -172,9 +205,24 @@ mod tests {
         let pattern = Pattern::new(r"(?=(a+)+$)\1b", "X").unwrap();
         let text = format!("{}!", "a".repeat(60));
         let started = std::time::Instant::now();
-        let over = pattern.each(&text, |_, _| {});
+        let over = pattern.each(&text, &mut Patience::default(), |_, _| {});
         assert!(started.elapsed().as_secs() < 20);
         assert!(over == Err(OverBudget) || over == Ok(()));
+    }
+
+    #[test]
+    fn many_texts_have_one_budget_together() {
+        let pattern = Pattern::new(r"(?:a|a)*(?=c)b", "X").unwrap();
+        let mut patience = Patience(Duration::from_millis(100));
+        let text = "a".repeat(40);
+        let started = Instant::now();
+        for _ in 0..10_000 {
+            assert_eq!(pattern.matches_all(&text, &mut patience), Err(OverBudget));
+        }
+        assert_eq!(patience, Patience(Duration::ZERO));
+        assert!(started.elapsed().as_secs() < 20);
+        let linear = Pattern::new("a+", "X").unwrap();
+        assert_eq!(linear.matches_all(&text, &mut patience), Ok(true));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A body that is too large: its largest strings are cut in the middle.
 
+use std::cmp::Reverse;
+
 use sha2::{Digest as _, Sha256};
 
 use super::media::hex;
@@ -32,16 +34,38 @@ pub(super) fn cut(json: &[u8], max: usize) -> Option<(Vec<u8>, usize)> {
         }
     }
     out.extend_from_slice(json.get(from..)?);
-    while out.len() > max {
-        let (start, end) = largest_field(&out)?;
-        let stand_in = format!("{{\"truncated\":true,\"bytes\":{}}}", end - start);
-        if stand_in.len() >= end - start {
-            break;
-        }
-        out.splice(start..end, stand_in.into_bytes());
-        count += 1;
+    if out.len() > max {
+        let (shorter, replaced) = without_fields(&out, max)?;
+        out = shorter;
+        count += replaced;
     }
     Some((out, count))
+}
+
+/// The body without its largest fields, as many as it takes.
+fn without_fields(json: &[u8], max: usize) -> Option<(Vec<u8>, usize)> {
+    let mut fields = fields(json)?;
+    fields.sort_by_key(|(start, end)| Reverse(end - start));
+    let mut length = json.len();
+    let mut replaced = Vec::new();
+    for (start, end) in fields {
+        let stand_in = format!("{{\"truncated\":true,\"bytes\":{}}}", end - start);
+        if length <= max || stand_in.len() >= end - start {
+            break;
+        }
+        length -= end - start - stand_in.len();
+        replaced.push((start, end, stand_in));
+    }
+    replaced.sort_unstable_by_key(|(start, ..)| *start);
+    let mut out = Vec::with_capacity(length);
+    let mut from = 0;
+    for (start, end, stand_in) in &replaced {
+        out.extend_from_slice(json.get(from..*start)?);
+        out.extend_from_slice(stand_in.as_bytes());
+        from = *end;
+    }
+    out.extend_from_slice(json.get(from..)?);
+    Some((out, replaced.len()))
 }
 
 /// The insides of all string values that may be cut.
@@ -125,11 +149,11 @@ fn unit(raw: &[u8], at: usize) -> usize {
     }
 }
 
-/// The largest object or list among the members of the body.
-fn largest_field(json: &[u8]) -> Option<(usize, usize)> {
+/// The objects and lists among the members of the body.
+fn fields(json: &[u8]) -> Option<Vec<(usize, usize)>> {
     let mut depth = usize::from(json.first() != Some(&b'{'));
     let (mut at, mut start) = (0, 0);
-    let mut largest: Option<(usize, usize)> = None;
+    let mut found = Vec::new();
     while let Some(&byte) = json.get(at) {
         match byte {
             b'"' => at = string_end(json, at + 1)?,
@@ -140,8 +164,8 @@ fn largest_field(json: &[u8]) -> Option<(usize, usize)> {
                 }
             }
             b'}' | b']' => {
-                if depth == 2 && largest.is_none_or(|(a, b)| at + 1 - start > b - a) {
-                    largest = Some((start, at + 1));
+                if depth == 2 {
+                    found.push((start, at + 1));
                 }
                 depth = depth.saturating_sub(1);
             }
@@ -149,7 +173,7 @@ fn largest_field(json: &[u8]) -> Option<(usize, usize)> {
         }
         at += 1;
     }
-    largest
+    Some(found)
 }
 
 #[cfg(test)]
@@ -180,6 +204,18 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["eventType"], "tool_call");
         assert_eq!(value["toolInput"]["truncated"], true);
+    }
+
+    #[test]
+    fn many_fields_are_replaced_in_one_go_and_only_as_many_as_it_takes() {
+        let fields = (0..20_000).map(|n| (format!("f{n}"), vec![n; 50].into()));
+        let body = serde_json::Value::from(fields.collect::<serde_json::Map<_, _>>()).to_string();
+        let (out, count) = cut(body.as_bytes(), body.len() / 2).unwrap();
+        assert!(out.len() <= body.len() / 2 && out.len() > body.len() / 2 - 400);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let all = value.as_object().unwrap();
+        let truncated = all.values().filter(|value| value["truncated"] == true);
+        assert_eq!((all.len(), truncated.count()), (20_000, count));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where in a JSON document a pass is: the objects and lists around it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Redactor;
@@ -15,8 +16,8 @@ struct Frame {
     /// Where the name of the member is.
     key: (usize, usize),
     index: usize,
-    /// Names that were redacted, to keep equal ones apart.
-    redacted: Vec<Vec<u8>>,
+    /// What names were redacted to and how often, to keep equal ones apart.
+    redacted: BTreeMap<Vec<u8>, usize>,
 }
 
 /// All of them, the outermost first.
@@ -70,10 +71,10 @@ impl<'a> Frames<'a> {
         let Some(frame) = self.frames.last_mut() else {
             return;
         };
-        let same = frame.redacted.iter().filter(|known| *known == key).count();
-        frame.redacted.push(key.clone());
-        if same > 0 {
-            key.extend_from_slice(format!(" ({})", same + 1).as_bytes());
+        let same = frame.redacted.entry(key.clone()).or_default();
+        *same += 1;
+        if *same > 1 {
+            key.extend_from_slice(format!(" ({same})").as_bytes());
         }
     }
 

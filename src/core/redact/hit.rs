@@ -95,8 +95,16 @@ pub(super) struct Hit {
 }
 
 /// Parts of a text, ascending and apart from each other.
+///
+/// The list is cut where the last part was added: each rule goes through the text from its beginning
+/// to its end, so that adding a part moves few others. In one list every part of a second rule would
+/// move all behind it, which takes quadratic time where two rules hit in turn.
 #[derive(Debug, Default)]
-pub(super) struct Hits(Vec<Hit>);
+pub(super) struct Hits {
+    before: Vec<Hit>,
+    /// The last one is the next.
+    behind: Vec<Hit>,
+}
 
 impl Hits {
     /// Adds a part. One that overlaps an earlier find widens that one: nothing found is left over.
@@ -104,41 +112,96 @@ impl Hits {
         if start >= end {
             return;
         }
-        let first = self.0.partition_point(|hit| hit.end <= start);
-        let Some(there) = self.0.get_mut(first).filter(|hit| hit.start < end) else {
-            self.0.insert(first, Hit { start, end, rule });
-            return;
-        };
-        there.start = there.start.min(start);
-        there.end = there.end.max(end);
-        let end = there.end;
-        let mut last = first + 1;
-        while let Some(next) = self.0.get(last).filter(|hit| hit.start < end) {
-            let reach = next.end;
-            if let Some(there) = self.0.get_mut(first) {
-                there.end = there.end.max(reach);
-            }
-            last += 1;
+        self.go_to(start);
+        let next = self.behind.pop_if(|hit| hit.start < end);
+        let mut hit = next.unwrap_or(Hit { start, end, rule });
+        hit.start = hit.start.min(start);
+        hit.end = hit.end.max(end);
+        while let Some(next) = self.behind.pop_if(|next| next.start < hit.end) {
+            hit.end = hit.end.max(next.end);
         }
-        self.0.drain(first + 1..last);
+        self.before.push(hit);
+    }
+
+    /// Cuts the list in front of the first part that ends behind `start`.
+    fn go_to(&mut self, start: usize) {
+        while let Some(hit) = self.before.pop_if(|hit| hit.end > start) {
+            self.behind.push(hit);
+        }
+        while let Some(hit) = self.behind.pop_if(|hit| hit.end <= start) {
+            self.before.push(hit);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.before.is_empty() && self.behind.is_empty()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Hit> {
-        self.0.iter()
+        self.before.iter().chain(self.behind.iter().rev())
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.before.clear();
+        self.behind.clear();
     }
 
     /// Moves every part to where the original has it.
     pub(super) fn moved(&mut self, place: impl Fn(usize, usize) -> (usize, usize)) {
-        for hit in &mut self.0 {
+        for hit in self.before.iter_mut().chain(&mut self.behind) {
             (hit.start, hit.end) = place(hit.start, hit.end);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_stay_apart_and_cover_what_was_added(
+            parts in prop::collection::vec((0_usize..60, 0_usize..9), 0..40),
+        ) {
+            let mut hits = Hits::default();
+            let mut covered = [false; 70];
+            for (start, length) in parts {
+                hits.add(start, start + length, Rule::Email);
+                covered[start..start + length].fill(true);
+            }
+            let mut seen = [false; 70];
+            let mut last = 0;
+            for hit in hits.iter() {
+                prop_assert!(last <= hit.start && hit.start < hit.end);
+                seen[hit.start..hit.end].fill(true);
+                last = hit.end;
+            }
+            prop_assert_eq!(seen, covered);
+        }
+    }
+
+    #[test]
+    fn the_rule_that_was_first_keeps_its_name() {
+        let mut hits = Hits::default();
+        for (start, end, rule) in [
+            (0, 3, Rule::Ssn),
+            (10, 14, Rule::Secret("a")),
+            (20, 24, Rule::Secret("b")),
+            (12, 22, Rule::Email),
+            (4, 6, Rule::Phone),
+        ] {
+            hits.add(start, end, rule);
+        }
+        let found: Vec<_> = hits
+            .iter()
+            .map(|hit| (hit.start, hit.end, hit.rule.name()))
+            .collect();
+        let names = |start, end, name: &'static str| (start, end, Cow::Borrowed(name));
+        assert_eq!(
+            found,
+            [names(0, 3, "ssn"), names(4, 6, "phone"), names(10, 24, "a")]
+        );
     }
 }

@@ -45,6 +45,31 @@ pub(super) fn find(text: &[u8], hits: &mut Hits) {
     }
 }
 
+/// What stands for a text that is one large binary value and nothing else. For texts that are too
+/// long to be redacted whole: of what is left of them, size and digest would be wrong.
+#[must_use]
+pub fn whole_media(text: &[u8]) -> Option<String> {
+    let start = text.get(..LARGE)?;
+    let mut letters = start.iter().filter(|byte| !matches!(byte, b'\n' | b'\r'));
+    if !start.starts_with(b"data:") && !letters.all(|byte| *byte == b'=' || sextet(*byte).is_some())
+    {
+        return None;
+    }
+    let mut hits = Hits::default();
+    find(text, &mut hits);
+    let mut hits = hits.iter();
+    let hit = hits.next()?;
+    let whole = hit.start == 0 && hit.end == text.len();
+    whole.then(|| format!("[{}]", hit.rule.label()))
+}
+
+/// What stands for bytes whose base64 would be replaced; `None` if they are few.
+#[must_use]
+pub fn large_bytes(bytes: &[u8]) -> Option<String> {
+    let large = bytes.len() > LARGE / 4 * 3;
+    large.then(|| format!("[{}]", of_bytes("application/octet-stream", bytes)))
+}
+
 /// One word of base64, perhaps in lines. Hexadecimal and plain words are left alone.
 fn is_base64(text: &[u8]) -> bool {
     let mut seen = [false; 4];
@@ -102,9 +127,13 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 fn describe(kind: &str, base64: &[u8]) -> String {
     let safe = |c: &char| c.is_ascii_alphanumeric() || "/+.-".contains(*c);
     let kind: String = kind.chars().filter(safe).take(64).collect();
-    let decoded = decode(base64).unwrap_or_else(|| base64.to_vec());
-    let digest = hex(&Sha256::digest(&decoded));
-    format!("MEDIA type={kind} bytes={} sha256={digest}", decoded.len())
+    let decoded = decode(base64);
+    of_bytes(&kind, decoded.as_deref().unwrap_or(base64))
+}
+
+fn of_bytes(kind: &str, bytes: &[u8]) -> String {
+    let digest = hex(&Sha256::digest(bytes));
+    format!("MEDIA type={kind} bytes={} sha256={digest}", bytes.len())
 }
 
 /// Lower-case hexadecimal.

@@ -35,9 +35,10 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use self::custom::{OverBudget, Pattern};
+pub use self::custom::{OverBudget, Patience, Pattern};
 use self::deny::DenyList;
 pub use self::hit::Rule;
+pub use self::media::{large_bytes, whole_media};
 pub use self::report::{Finding, Report};
 pub use self::rules::{
     Builtins, DOCUMENTED_FIELDS, Fields, HashKey, IDENTIFIERS, Mode, Pii, Rules,
@@ -121,7 +122,7 @@ impl Redactor {
             None => built_in,
             Some(pii) => {
                 let current = built_in.as_deref().unwrap_or(bytes);
-                match text::customised(current, pii, &mut |_| {}) {
+                match text::customised(current, pii, &mut Patience::default(), &mut |_| {}) {
                     Ok(custom) => custom.or(built_in),
                     Err(_) => Some(text::WITHHELD.to_vec()),
                 }

@@ -82,6 +82,32 @@ fn everything_in_a_body_is_covered_but_identifiers() {
 }
 
 #[test]
+fn p9_what_stands_for_a_custom_match_is_not_matched_again() {
+    let custom = [
+        ("EMP", "EMP"),
+        (r"\w+-\d+", "ID-7"),
+        ("M", "EMP"),
+        ("x*", "-"),
+    ];
+    for mode in [Mode::Label, Mode::Pseudonym] {
+        for (pattern, label) in custom {
+            let rules = Rules {
+                pii: Some(Pii {
+                    mode,
+                    hash_key: Some(HashKey(b"key".to_vec())),
+                    custom: vec![Pattern::new(pattern, label).unwrap()],
+                    ..Pii::default()
+                }),
+                ..Rules::default()
+            };
+            let redactor = Redactor::new(rules);
+            let once = redactor.text("EMP ab-12 M").unwrap();
+            assert_eq!(redactor.text(&once), None, "{pattern}: {once}");
+        }
+    }
+}
+
+#[test]
 fn what_is_written_in_escapes_is_looked_at_as_what_it_stands_for() {
     let redactor = Redactor::new(pii());
     for (escaped, redacted) in [

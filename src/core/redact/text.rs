@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::custom::OverBudget;
+use super::custom::{OverBudget, Patience};
 use super::fold::fold;
 use super::hit::{Hits, Rule};
 use super::media::{self, hex};
@@ -167,6 +167,7 @@ const MAX_GROWTH: usize = 16 * 1024 * 1024;
 pub(super) fn customised(
     text: &[u8],
     pii: &Pii,
+    patience: &mut Patience,
     count: &mut dyn FnMut(&Rule),
 ) -> Result<Option<Vec<u8>>, OverBudget> {
     if pii.custom.is_empty() {
@@ -176,7 +177,11 @@ pub(super) fn customised(
     let mut changed = false;
     for pattern in &pii.custom {
         let mut hits: Vec<(usize, usize)> = Vec::new();
-        pattern.each(&current, |start, end| hits.push((start, end)))?;
+        pattern.each(&current, patience, |start, end| {
+            if !is_stand_in(current.as_bytes(), start, end, pattern.label()) {
+                hits.push((start, end));
+            }
+        })?;
         if hits.is_empty() {
             continue;
         }
@@ -203,4 +208,27 @@ pub(super) fn customised(
         current = String::from_utf8_lossy(&out).into_owned();
     }
     Ok(changed.then(|| current.into_bytes()))
+}
+
+/// Is a match a part of what stands for one already? Then it was replaced before, by the program or
+/// before it was written to the spool.
+fn is_stand_in(text: &[u8], start: usize, end: usize, label: &str) -> bool {
+    const DIGITS: usize = 12;
+    let open = format!("[{label}");
+    let low = end.saturating_sub(open.len() + DIGITS + 2);
+    let near = text.get(low..text.len().min(start + open.len()));
+    memchr::memmem::find_iter(near.unwrap_or_default(), &open).any(|at| {
+        let rest = text.get(low + at + open.len()..).unwrap_or_default();
+        let pseudonym = rest.get(1..=DIGITS).unwrap_or_default();
+        let length = match rest.first() {
+            Some(b']') => 1,
+            Some(b':') if pseudonym.iter().all(u8::is_ascii_hexdigit) => match rest.get(DIGITS + 1)
+            {
+                Some(b']') => DIGITS + 2,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        low + at <= start && end <= low + at + open.len() + length
+    })
 }

@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use super::Redactor;
+use super::custom::{OverBudget, Patience};
 use super::escape::unescape;
 use super::frames::Frames;
 use super::hit::Rule;
 use super::number;
 use super::report::{Finding, Report};
 use super::rewrite::Rewrite;
-use super::rules::Cover;
+use super::rules::{Cover, Pii};
 use super::syntax::{looks_like_json, number_length};
 use super::text::{self, WITHHELD};
 use super::traits::Traits;
@@ -40,6 +41,8 @@ pub struct Log {
     pub report: Report,
     /// Every single replacement, if asked for.
     pub findings: Option<Vec<Finding>>,
+    /// What is left of the time for patterns that backtrack.
+    pub patience: Patience,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,7 +283,10 @@ impl<'a> Walk<'a> {
         };
         let current = result.as_deref().unwrap_or(text);
         let mut found = Vec::new();
-        let custom = text::customised(current, pii, &mut |rule| found.push(rule.clone()));
+        let patience = &mut self.log.patience;
+        let custom = text::customised(current, pii, patience, &mut |rule| {
+            found.push(rule.clone());
+        });
         match custom {
             Ok(custom) => {
                 for rule in &found {
@@ -306,6 +312,7 @@ impl<'a> Walk<'a> {
         let mut log = Log {
             report: Report::default(),
             findings: self.log.findings.is_some().then(Vec::new),
+            patience: self.log.patience,
         };
         let inner = Walk {
             cover,
@@ -316,7 +323,9 @@ impl<'a> Walk<'a> {
         };
         let result = std::str::from_utf8(text)
             .ok()
-            .and_then(|_| inner.run().ok())?;
+            .and_then(|_| inner.run().ok());
+        self.log.patience = log.patience;
+        let result = result?;
         self.log.report.add(&log.report);
         if let (Some(all), Some(new)) = (&mut self.log.findings, log.findings) {
             all.extend(new);
@@ -345,12 +354,9 @@ impl<'a> Walk<'a> {
         if !digits.iter().all(u8::is_ascii_digit) {
             return Ok(());
         }
-        let custom = || {
-            let text = std::str::from_utf8(digits).ok()?;
-            let pattern = pii.custom.iter().find(|p| p.matches_all(text))?;
-            Some(Rule::Custom(pattern.label().to_owned()))
-        };
-        if let Some(rule) = number::whole(digits, pii.builtins).or_else(custom) {
+        let rule = number::whole(digits, pii.builtins)
+            .or_else(|| customised_number(digits, pii, &mut self.log.patience));
+        if let Some(rule) = rule {
             let mut stand_in = Vec::new();
             text::stand_in(&rule, digits, Some(pii), &mut stand_in);
             self.note(&rule);
@@ -386,4 +392,16 @@ fn decoded(raw: &[u8], traits: Traits) -> Result<(Cow<'_, [u8]>, Traits), Malfor
     let text = unescape(raw).ok_or(Malformed)?;
     let traits = Traits::of_text(&text);
     Ok((Cow::Owned(text), traits))
+}
+
+/// The custom pattern that all of a number matches.
+fn customised_number(digits: &[u8], pii: &Pii, patience: &mut Patience) -> Option<Rule> {
+    let text = std::str::from_utf8(digits).ok()?;
+    pii.custom.iter().find_map(|pattern| {
+        let rule = || Rule::Custom(pattern.label().to_owned());
+        match pattern.matches_all(text, patience) {
+            Ok(matches) => matches.then(rule),
+            Err(OverBudget) => Some(Rule::Withheld),
+        }
+    })
 }

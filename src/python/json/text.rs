@@ -7,12 +7,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString};
 
 use super::{Budget, absorb, base64, escape, scalars};
+use crate::core::redact::{large_bytes, whole_media};
 
 /// Characters kept of the `str()` of an object that JSON has no form for.
 pub(super) const MAX_STR_CHARS: usize = 1_000;
 const MAX_NAME_CHARS: usize = 100;
 /// Room for the marker `…[cut 18446744073709551615 characters]…` and the quotes.
 const MARKER_BYTES: usize = 48;
+
+/// Characters at which a text is seen not to be base64: shorter than its lines in mail.
+const MEDIA_HEAD: usize = 60;
 
 /// Appends the content of a `str` or of an instance of a subclass, whose methods are not asked.
 #[inline]
@@ -29,7 +33,9 @@ pub(super) fn write_pystr(
 
 /// Appends `text`, cut in the middle if it does not fit.
 pub(super) fn write_utf8(text: &str, out: &mut Vec<u8>, budget: &mut Budget) {
-    if !scalars::try_write_quoted(b"\"", text.as_bytes(), b"\"", out, budget.room(out)) {
+    if !scalars::try_write_quoted(b"\"", text.as_bytes(), b"\"", out, budget.room(out))
+        && !write_media(text.as_bytes(), out, budget)
+    {
         let chars = text.chars().count();
         write_cut(text.as_bytes(), text.as_bytes(), chars, out, budget);
     }
@@ -53,14 +59,40 @@ pub(super) fn write_unusual(
         out.push(b'"');
         if out.len() - start > room {
             out.truncate(start);
-            write_cut(whole.as_bytes(), whole.as_bytes(), chars, out, budget);
+            if !write_media(whole.as_bytes(), out, budget) {
+                write_cut(whole.as_bytes(), whole.as_bytes(), chars, out, budget);
+            }
         }
-    } else {
+    } else if !write_long_media(text, out, budget)? {
         let head = encoded(&slice(text, 0, room.min(chars))?)?;
         let tail = encoded(&slice(text, chars.saturating_sub(room), chars)?)?;
         write_cut(head.as_bytes(), tail.as_bytes(), chars, out, budget);
     }
     Ok(())
+}
+
+/// Appends what stands for a large binary value in the place of a part of it.
+fn write_media(text: &[u8], out: &mut Vec<u8>, budget: &mut Budget) -> bool {
+    let room = budget.room(out).saturating_sub(b"\"\"".len());
+    let Some(media) = whole_media(text).filter(|media| media.len() <= room) else {
+        return false;
+    };
+    budget.mark_truncated();
+    escape::write_str(&media, out);
+    true
+}
+
+fn write_long_media(
+    text: &Bound<'_, PyString>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<bool> {
+    let head = encoded(&slice(text, 0, text.code_point_len()?.min(MEDIA_HEAD))?)?;
+    // Only what may be base64 is copied as a whole.
+    if head.as_bytes().iter().any(u8::is_ascii_whitespace) || !head.as_bytes().is_ascii() {
+        return Ok(false);
+    }
+    Ok(write_media(encoded(text)?.as_bytes(), out, budget))
 }
 
 /// Appends as much of the start of `head` and of the end of `tail` as fits, with a marker between
@@ -207,6 +239,11 @@ pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>, budget: &mut Budget) 
         base64::encode(bytes, out);
     } else {
         budget.mark_truncated();
+        if let Some(media) = large_bytes(bytes).filter(|media| media.len() <= fits) {
+            out.extend_from_slice(media.as_bytes());
+            out.push(b'"');
+            return;
+        }
         let head = bytes.get(..fits).unwrap_or_default();
         base64::encode(head, out);
         let mut marker = String::new();
