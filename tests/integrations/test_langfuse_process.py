@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,10 +29,6 @@ def work(user):
         interaction.track_tool_call("t", {}, {})
         interaction.set_output("bye")
 """
-
-#: Python 3.12 starts no thread any more once the program has ended, and a client of Langfuse needs
-#: some: it has to be there by then.
-MADE_BEFORE = "client.langfuse.client\n" if sys.version_info[:2] == (3, 12) else ""
 
 TWO_SECONDS = {"SENTRIAL_SHUTDOWN_TIMEOUT": "2"}
 
@@ -68,7 +63,7 @@ def users(upstream: Upstream) -> list[str]:
 def test_a_program_that_just_ends_is_mirrored_completely(
     collector: Collector, run_python: RunPython, upstream: Upstream
 ) -> None:
-    code = MADE_BEFORE + "for n in range(5): work(f'u{n}')\nends()"
+    code = "for n in range(5): work(f'u{n}')\nends()"
     ran = run(run_python, collector, upstream, code)
     assert ran.finished.exit == 0, ran.report()
     assert users(upstream) == [f"u{n}" for n in range(5)]
@@ -80,7 +75,7 @@ def test_a_session_that_is_not_completed_is_seen(
     collector: Collector, run_python: RunPython, upstream: Upstream
 ) -> None:
     code = "unfinished = client.begin('u', 'chat')\nunfinished.track_tool_call('t', {}, {})"
-    run(run_python, collector, upstream, MADE_BEFORE + code)
+    run(run_python, collector, upstream, code)
     (trace,) = upstream.traces()
     assert (trace.name, trace.user_id) == ("chat", "u")
     assert [found.name for found in trace.observations] == ["t"]
