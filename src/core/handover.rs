@@ -21,6 +21,7 @@ pub(super) fn do_chores(process: &Arc<Process>, client: &Arc<ClientState>, now: 
     let Some(chores) = chores else { return false };
     let Chores {
         mut twins,
+        copied,
         flying,
         upto,
         mut moved,
@@ -43,7 +44,7 @@ pub(super) fn do_chores(process: &Arc<Process>, client: &Arc<ClientState>, now: 
         let mut rows = flying;
         rows.extend(rows_of(process, client, &mut twins));
         post(Task::Write(Batch {
-            purpose: Purpose::Every(upto),
+            purpose: Purpose::Every { upto, copied },
             rows,
             gone,
             lanes,

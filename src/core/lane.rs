@@ -7,6 +7,10 @@ use std::time::Instant;
 use super::request::{Kind, Request};
 use super::session::Session;
 
+/// An event is expected among so many requests at the front: behind the creation of its session,
+/// and behind an update or two.
+const EVENT_AMONG: usize = 4;
+
 /// What a lane can do next.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -30,6 +34,7 @@ pub(super) struct Listed {
     pub(super) ready: Option<u64>,
     pub(super) oldest: Option<u64>,
     pub(super) front: Option<u64>,
+    pub(super) event: Option<u64>,
     pub(super) delayed: Option<Instant>,
     pub(super) held: bool,
     pub(super) waits: Option<u64>,
@@ -56,8 +61,9 @@ pub(super) struct Spooled {
 pub(super) struct Lane {
     /// Whose lane it is.
     pub(super) session: Arc<Session>,
-    /// Requests not in flight, ascending by `seq`.
-    pub(super) waiting: VecDeque<Request>,
+    /// Requests not in flight, ascending by `seq`. Boxed: the reserve of a long queue is then
+    /// bytes per request, not hundreds.
+    pub(super) waiting: VecDeque<Box<Request>>,
     /// Requests in flight; at most `session_concurrency`.
     pub(super) flying: Vec<(u64, Kind)>,
     /// Back-off after a failure that concerns this lane only.
@@ -177,17 +183,24 @@ impl Lane {
     /// The waiting request with this number.
     pub(super) fn find(&mut self, seq: u64) -> Option<&mut Request> {
         let at = self.waiting.binary_search_by_key(&seq, |r| r.seq).ok()?;
-        self.waiting.get_mut(at)
+        self.waiting.get_mut(at).map(AsMut::as_mut)
+    }
+
+    /// The first waiting event, as far as it need not be looked for.
+    pub(super) fn first_event(&self) -> Option<u64> {
+        let mut front = self.waiting.iter().take(EVENT_AMONG);
+        let event = front.find(|r| r.kind == Kind::Event);
+        event.map(|r| r.seq)
     }
 
     /// Puts a request back where call order wants it.
-    pub(super) fn put_back(&mut self, request: Request) {
+    pub(super) fn put_back(&mut self, request: Box<Request>) {
         let at = self.waiting.partition_point(|r| r.seq < request.seq);
         self.waiting.insert(at, request);
     }
 
     /// Takes in the waiting requests of another lane of the same session.
-    pub(super) fn absorb(&mut self, requests: VecDeque<Request>) {
+    pub(super) fn absorb(&mut self, requests: VecDeque<Box<Request>>) {
         self.waiting.extend(requests);
         self.waiting.make_contiguous().sort_by_key(|r| r.seq);
     }
@@ -200,7 +213,7 @@ impl Lane {
 
     /// Takes the oldest request that can be given up when memory is short: an event, else
     /// whatever waits behind the create request.
-    pub(super) fn shed(&mut self) -> Option<Request> {
+    pub(super) fn shed(&mut self) -> Option<Box<Request>> {
         let at = self
             .waiting
             .iter()

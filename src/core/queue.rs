@@ -71,6 +71,8 @@ pub struct Queue {
     oldest: BTreeSet<(u64, u64)>,
     /// Lanes with requests that wait in memory, by the number of the first.
     fronts: BTreeSet<(u64, u64)>,
+    /// The same by the number of the first event, which is what is given up first.
+    events: BTreeSet<(u64, u64)>,
     delayed: BTreeSet<(Instant, u64)>,
     held: HashSet<u64>,
     waiting_for: HashMap<u64, Dependants>,
@@ -116,6 +118,7 @@ impl Queue {
             ready: Ready::default(),
             oldest: BTreeSet::new(),
             fronts: BTreeSet::new(),
+            events: BTreeSet::new(),
             delayed: BTreeSet::new(),
             held: HashSet::new(),
             waiting_for: HashMap::new(),
@@ -167,12 +170,13 @@ impl Queue {
         lane.creates |= kind == Kind::Create;
         // What dead processes have left waits behind everything of this one.
         let front = lane.waiting.front().is_none_or(|first| first.seq > seq);
-        lane.put_back(request);
+        let first_event = kind == Kind::Event && lane.listed.event.is_none();
+        lane.put_back(Box::new(request));
         if self.keep.every {
             self.note_unsaved(key, seq, now);
         }
         let released = self.hold(kind, now);
-        if front {
+        if front || first_event {
             self.reindex(key, now);
         }
         self.shed(now);
@@ -242,7 +246,7 @@ impl Queue {
         };
         let lane = self.lanes.get_mut(&key)?;
         lane.listed.ready = None;
-        let mut request = lane.waiting.pop_front()?;
+        let mut request = *lane.waiting.pop_front()?;
         self.ready.sent(seq, request.kind, now);
         lane.flying.push((request.seq, request.kind));
         self.in_flight += 1;

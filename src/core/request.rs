@@ -209,8 +209,9 @@ pub struct Request {
     pub receipt: Option<Arc<Receipt>>,
 }
 
-/// What one queued request costs in memory beyond its body, for the byte bound.
-const OVERHEAD: usize = 256;
+/// What one queued request costs in memory beyond its body, for the byte bound: itself, its receipt,
+/// its place in the lane, and what the allocator adds to each of these and to the body.
+const OVERHEAD: usize = 384;
 
 impl Request {
     /// A request of `session`.
@@ -300,6 +301,15 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_overhead_is_what_a_request_costs() {
+        let counts = 2 * size_of::<usize>();
+        let place = 2 * size_of::<Box<Request>>();
+        let allocations = 3 * 16;
+        let cost = size_of::<Request>() + size_of::<Receipt>() + counts + place + allocations;
+        assert!((OVERHEAD - 32..=OVERHEAD).contains(&cost), "{cost} bytes");
+    }
 
     #[test]
     fn an_id_is_spliced_in_front_of_the_tail_and_escaped() {

@@ -359,7 +359,7 @@ impl Queue {
                 self.forget(request, DropReason::CreateAbandoned, None);
                 self.bury(&session, DropReason::CreateAbandoned, None, now);
             }
-            Some(lane) => lane.put_back(request),
+            Some(lane) => lane.put_back(Box::new(request)),
             None => self.forget(request, DropReason::SessionRejected, None),
         }
     }

@@ -1,6 +1,6 @@
 //! What every call of a client goes through: one path from a written body to the caller's result.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyException;
@@ -24,8 +24,6 @@ use super::{errors, log, pending, redaction};
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// Longest id of a session, in bytes; an address with a longer one is refused everywhere.
 pub(crate) const MAX_ID: usize = 1024;
-/// Largest buffer that is reserved in advance because the previous body was that large.
-const MAX_HINT: usize = 64 * 1024;
 
 /// Where the calls of a client are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,6 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     /// Where its requests are recorded a second time.
     pub(crate) mirror: OnceLock<Mirror>,
-    hint: AtomicUsize,
     complained: AtomicBool,
     odd_confidence: AtomicBool,
 }
@@ -72,7 +69,6 @@ impl Inner {
             caller: Caller::Thread,
             registry: Registry::new(),
             mirror: OnceLock::new(),
-            hint: AtomicUsize::new(512),
             complained: AtomicBool::new(false),
             odd_confidence: AtomicBool::new(false),
         }
@@ -96,28 +92,15 @@ impl Inner {
         self.core.settings().batch.is_some()
     }
 
-    /// An empty body, sized like the last one.
+    /// An empty body.
     pub(crate) fn payload(&self) -> Payload {
-        let capacity = self.hint.load(Ordering::Relaxed);
-        Payload::new(capacity, self.max_written())
+        Payload::new(self.max_written())
     }
 
     /// Bytes of a body as it is written; sealing cuts it to `max_event_bytes`.
     fn max_written(&self) -> usize {
         let max = self.core.settings().options.max_event_bytes;
         max.saturating_mul(redaction::WRITTEN)
-    }
-
-    /// Remembers the size of a body for the next one, and gives back what was reserved too much.
-    fn fitted(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        self.hint.store(
-            (bytes.len() + bytes.len() / 8).min(MAX_HINT),
-            Ordering::Relaxed,
-        );
-        if bytes.capacity() > bytes.len() * 2 + 1024 {
-            bytes.shrink_to_fit();
-        }
-        bytes
     }
 
     /// Queues an event of `record`; the result is what `track_*` returns.
@@ -128,11 +111,10 @@ impl Inner {
         payload: Payload,
     ) -> PyResult<Py<PyAny>> {
         let session = Arc::clone(&record.session);
-        let tail = self.fitted(payload.tail());
         let body = Body::Led {
             field: "sessionId",
             session: Arc::clone(&session),
-            tail,
+            tail: payload.tail(),
         };
         self.deliver(py, Kind::Event, session, body)
     }
@@ -145,7 +127,7 @@ impl Inner {
         record: &SessionRecord,
         payload: Payload,
     ) -> PyResult<Py<PyAny>> {
-        let body = Body::Ready(self.fitted(payload.whole()).into());
+        let body = Body::Ready(payload.whole().into());
         self.deliver(py, kind, Arc::clone(&record.session), body)
     }
 

@@ -1,11 +1,21 @@
 //! Request bodies, written straight to JSON bytes on the caller's thread.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 
 use super::json::{Budget, write_f64, write_str, write_value};
+
+/// What a thread keeps of a larger body is given back.
+const MAX_SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    /// Where a thread writes its bodies. Each is copied out: grown in place, a queue of them would
+    /// take up to twice the memory that is charged for them.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Writes the members of one JSON object.
 ///
@@ -18,9 +28,9 @@ pub(crate) struct Payload {
 
 impl Payload {
     /// A body of about `max_bytes` at most; a third of it for each of two large fields.
-    pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize) -> Self {
         let large = max_bytes / 3;
-        let out = Vec::with_capacity(capacity);
+        let out = SCRATCH.try_with(Cell::take).unwrap_or_default();
         Self {
             out,
             budget: Budget::new(large),
@@ -166,7 +176,7 @@ impl Payload {
     /// Closes the object: the tail of a body that begins with a session id.
     pub(crate) fn tail(mut self) -> Vec<u8> {
         self.out.push(b'}');
-        self.out
+        exact(self.out)
     }
 
     /// Closes the object: a body of its own.
@@ -180,6 +190,19 @@ impl Payload {
             _ => b"{}".to_vec(),
         }
     }
+}
+
+/// A finished body in exactly the memory it needs.
+fn exact(mut out: Vec<u8>) -> Vec<u8> {
+    if out.capacity() > MAX_SCRATCH {
+        out.shrink_to_fit();
+        return out;
+    }
+    let body = out.as_slice().to_vec();
+    out.clear();
+    // While the thread ends there is nothing to keep it for.
+    let _ = SCRATCH.try_with(|scratch| scratch.set(out));
+    body
 }
 
 /// A copy of the user's metadata as a dict.

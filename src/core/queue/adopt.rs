@@ -97,8 +97,8 @@ impl Queue {
                 .entry(key)
                 .or_insert_with(|| Lane::new(Arc::clone(&request.session)));
             lane.creates |= kind == crate::core::request::Kind::Create;
-            let front = lane.waiting.is_empty();
-            lane.waiting.push_back(request);
+            let front = lane.waiting.is_empty() || lane.listed.event.is_none();
+            lane.waiting.push_back(Box::new(request));
             if front {
                 self.reindex(key, now);
             }

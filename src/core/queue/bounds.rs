@@ -32,18 +32,26 @@ impl Queue {
             );
         }
         while self.is_over() {
-            // Lanes with nothing to give have their requests in flight, so they are few.
-            let oldest = self.fronts.iter().map(|(_, key)| key);
-            let oldest = oldest.take(self.limits.max_in_flight + 2);
-            let can_shed = |key: &u64| self.lanes.get(key).is_some_and(Lane::can_shed);
             let before = self.items;
-            if let Some(key) = oldest.copied().find(can_shed) {
+            if let Some(key) = self.next_to_shed() {
                 self.shed_from(key, now);
             }
             if self.items == before {
                 break;
             }
         }
+    }
+
+    /// The lane of the oldest event: sessions outlive their events, or all that follows would be
+    /// lost with them. Without any event, the oldest lane that can give something.
+    fn next_to_shed(&self) -> Option<u64> {
+        if let Some((_, key)) = self.events.first() {
+            return Some(*key);
+        }
+        // Lanes with nothing to give have their requests in flight, so they are few.
+        let oldest = self.fronts.iter().map(|(_, key)| *key);
+        let mut oldest = oldest.take(self.limits.max_in_flight + 2);
+        oldest.find(|key| self.lanes.get(key).is_some_and(Lane::can_shed))
     }
 
     fn is_over(&self) -> bool {
@@ -56,7 +64,7 @@ impl Queue {
             return;
         };
         if let Some(request) = lane.shed() {
-            self.overflow(request, DropReason::QueueFull);
+            self.overflow(*request, DropReason::QueueFull);
             self.reindex(key, now);
         } else {
             // Only the create request is left: the session is lost as a whole.
@@ -78,6 +86,7 @@ impl Queue {
         let Some(request) = lane.waiting.pop_front() else {
             return false;
         };
+        let request = *request;
         let session = Arc::clone(&lane.session);
         let creates = request.kind == Kind::Create;
         self.forget(request, DropReason::TooOld, None);
@@ -129,7 +138,7 @@ impl Queue {
         if let Some(lane) = self.lanes.get_mut(&session.key()) {
             let on_disk = lane.spooled.take().map_or(0, |spooled| spooled.count);
             for request in std::mem::take(&mut lane.waiting) {
-                self.forget(request, reason, error.cloned());
+                self.forget(*request, reason, error.cloned());
             }
             if on_disk > 0 {
                 self.bury_on_disk(session.key(), on_disk, reason, now);

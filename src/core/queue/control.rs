@@ -53,10 +53,10 @@ impl Queue {
         self.oldest.first().is_none_or(|(seq, _)| *seq > mark)
     }
 
-    /// Bytes that wait or are in flight.
+    /// Bytes in memory: those that wait, that are in flight, and that are on their way to disk.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.keep.transit.1
     }
 
     /// Requests in flight.

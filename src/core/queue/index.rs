@@ -18,6 +18,7 @@ impl Queue {
         let wanted = Listed {
             oldest: lane.oldest(),
             front: lane.waiting.front().map(|r| r.seq),
+            event: lane.first_event(),
             ready: match next {
                 Next::Ready(seq) => Some(seq),
                 _ => None,
@@ -59,6 +60,7 @@ impl Queue {
         let now = &lane.listed;
         relist(&mut self.oldest, was.oldest, now.oldest, key);
         relist(&mut self.fronts, was.front, now.front, key);
+        relist(&mut self.events, was.event, now.event, key);
         relist(&mut self.on_disk, was.on_disk, now.on_disk, key);
         if was.ready != now.ready {
             if let Some(seq) = was.ready {
@@ -179,6 +181,7 @@ impl Queue {
     pub(super) fn rebuild(&mut self, now: Instant) {
         self.oldest.clear();
         self.fronts.clear();
+        self.events.clear();
         self.ready.clear();
         self.delayed.clear();
         self.held.clear();

@@ -19,6 +19,12 @@ const ROUND: usize = 256;
 /// Bytes in one round: they are copied, and may have to be redacted.
 pub(super) const ROUND_BYTES: usize = 2 * 1024 * 1024;
 
+/// Bytes on their way to disk from which on nothing more is handed over: what a slow disk does not
+/// take stays in the queue, where it can still be delivered.
+const MOST_IN_TRANSIT: usize = 2 * ROUND_BYTES;
+/// How long a file that takes no more is left alone.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
 /// The first number of adopted requests. Behind all of this process: what is new goes first, and
 /// nobody who flushes waits for what others have left.
 pub(super) const ADOPTED: u64 = 1 << 61;
@@ -62,8 +68,13 @@ pub(super) struct Keep {
     pub(super) out: u64,
     /// Room that is reserved for what is being read back.
     pub(super) reserved: Vec<(u64, Room)>,
-    /// Requests on their way to disk, no longer in a lane but still in memory.
+    /// What is on its way to disk and still in memory: requests no longer in a lane, and bytes,
+    /// those of copies too.
     pub(super) transit: (usize, usize),
+    /// The next round of writing waits until some of that has arrived.
+    postponed: bool,
+    /// The file has taken no more; until then nobody asks it to.
+    full_until: Option<Instant>,
     /// Requests on their way to disk because the process ends.
     pub(super) leaving: u64,
     /// The spool thread has been asked for something.
@@ -95,6 +106,8 @@ pub(in crate::core) struct Rest {
 pub(in crate::core) struct Chores {
     /// Copies of requests to be written.
     pub(in crate::core) twins: Vec<Request>,
+    /// What those copies count against the byte bound.
+    pub(in crate::core) copied: usize,
     /// Requests in flight to be written, in the form they were sent in.
     pub(in crate::core) flying: Vec<Row>,
     /// The mark that is safe when those are.
@@ -127,6 +140,8 @@ impl Keep {
             out: 0,
             reserved: Vec::new(),
             transit: (0, 0),
+            postponed: false,
+            full_until: None,
             leaving: 0,
             used: false,
             closing: false,
@@ -154,6 +169,30 @@ impl Keep {
     /// Has everything been handed to the spool thread?
     pub(super) fn is_tidy(&self) -> bool {
         self.gone.is_empty() && self.lanes.is_empty() && self.leaving == 0
+    }
+
+    /// Is as much on its way to disk as should be at a time?
+    pub(super) fn is_congested(&self) -> bool {
+        self.transit.1 >= MOST_IN_TRANSIT
+    }
+
+    /// Has the file taken no more a moment ago?
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.full_until.is_some_and(|until| now < until)
+    }
+
+    /// The file takes no more.
+    pub(super) fn note_full(&mut self, now: Instant) {
+        self.full_until = Some(now + FULL_PAUSE);
+    }
+
+    /// Something is no longer on its way to disk.
+    pub(super) fn arrived(&mut self, items: usize, bytes: usize, now: Instant) {
+        self.transit.0 = self.transit.0.saturating_sub(items);
+        self.transit.1 = self.transit.1.saturating_sub(bytes);
+        if !self.is_congested() && std::mem::take(&mut self.postponed) {
+            self.due = Some(now);
+        }
     }
 
     pub(super) fn due_soon(&mut self, now: Instant) {
@@ -243,6 +282,10 @@ impl Queue {
         }
         if self.keep.due.is_some_and(|at| at <= now) {
             self.keep.due = None;
+            if self.keep.is_congested() {
+                self.keep.postponed = true;
+                return None;
+            }
             chores.gone = std::mem::take(&mut self.keep.gone);
             chores.lanes = std::mem::take(&mut self.keep.lanes);
             self.collect_unsaved(&mut chores, now);
@@ -284,6 +327,8 @@ impl Queue {
                 chores.twins.push(request.twin());
             }
         }
+        chores.copied = bytes;
+        self.keep.transit.1 += bytes;
         self.keep.unsaved = unsaved;
         self.keep.unsaved.drain(..round);
         let rest = self.keep.unsaved.iter().map(|(_, seq)| *seq).min();
@@ -295,14 +340,18 @@ impl Queue {
         chores.upto = Some(upto);
     }
 
-    /// A round of writing is done.
-    pub(in crate::core) fn saved(&mut self, upto: u64) {
-        self.keep.saved = self.keep.saved.max(upto);
-    }
-
-    /// Rows were not written: the file is at its cap. They stay in memory, as with `spill`.
-    pub(in crate::core) fn unsaved(&mut self, rows: &[Row], now: Instant) {
-        for row in rows {
+    /// A round of writing is done: everything up to `upto` is safe but for the rows that were not
+    /// written because the file is at its cap. They stay in memory, as with `spill`.
+    pub(in crate::core) fn saved(
+        &mut self,
+        upto: Option<u64>,
+        copied: usize,
+        unwritten: Vec<Row>,
+        now: Instant,
+    ) {
+        self.keep.arrived(0, copied, now);
+        self.keep.saved = self.keep.saved.max(upto.unwrap_or_default());
+        for row in unwritten {
             let (lane, seq) = (row.lane.unsigned_abs(), row.seq.unsigned_abs());
             if let Some(request) = self.lanes.get_mut(&lane).and_then(|lane| lane.find(seq)) {
                 request.row = None;

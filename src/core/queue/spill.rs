@@ -25,6 +25,9 @@ impl Queue {
     /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
     /// enough that callers do not meet the bound itself, at which requests are dropped.
     pub(super) fn collect_overflow(&mut self, chores: &mut Chores, round: usize, now: Instant) {
+        if self.keep.is_congested() || self.keep.is_full(now) {
+            return;
+        }
         if self.limits.batch.is_some() || self.limits.immediate {
             // With batching the bound is the user's, and says that the oldest are dropped.
             return;
@@ -45,7 +48,7 @@ impl Queue {
                 self.lanes.get(key).is_some_and(|lane| {
                     // Not from a lane that is being read: its stretch of numbers must stay.
                     let reading = lane.spooled.as_ref().is_some_and(|s| s.loading);
-                    !reading && lane.waiting.iter().any(can_leave)
+                    !reading && lane.waiting.iter().any(|r| can_leave(r))
                 })
             };
             let Some(key) = candidates.find(can_spill) else {
@@ -75,17 +78,20 @@ impl Queue {
                 .map_or(0, |at| at + 1);
             (start, front - start)
         } else {
-            (lane.waiting.iter().position(can_leave).unwrap_or(0), most)
+            (
+                lane.waiting.iter().position(|r| can_leave(r)).unwrap_or(0),
+                most,
+            )
         };
         // What was read back moves as a whole; of the rest, as much as fits into a round.
         let mut room = if front > 0 { usize::MAX } else { ROUND_BYTES };
-        let fits = |request: &&Request| {
+        let mut fits = |request: &Request| {
             let fits = room > 0 && can_leave(request);
             room = room.saturating_sub(request.charged);
             fits
         };
         let candidates = lane.waiting.iter().skip(start).take(most);
-        let end = start + candidates.take_while(fits).count();
+        let end = start + candidates.take_while(|r| fits(r)).count();
         let left: Vec<_> = lane.waiting.drain(start..end).collect();
         for request in &left {
             lane.moves(request);
@@ -102,29 +108,32 @@ impl Queue {
             if request.row.is_none() {
                 self.keep.transit.0 += 1;
                 self.keep.transit.1 += request.charged;
-                chores.moved.push(request);
+                chores.moved.push(*request);
             }
         }
         self.reindex(key, now);
     }
 
-    /// Moved requests have reached the disk: the first `written` of them.
+    /// Moved requests have reached the disk: the first `written` of them. The others come back.
     pub(in crate::core) fn moved(
         &mut self,
-        rows: &[Row],
+        mut rows: Vec<Row>,
         charged: usize,
         written: usize,
         now: Instant,
     ) {
-        self.keep.transit.0 = self.keep.transit.0.saturating_sub(rows.len());
-        self.keep.transit.1 = self.keep.transit.1.saturating_sub(charged);
-        for row in rows.iter().skip(written) {
+        self.keep.arrived(rows.len(), charged, now);
+        let unwritten = rows.split_off(written.min(rows.len()));
+        if !unwritten.is_empty() {
+            self.keep.note_full(now);
+        }
+        for row in unwritten {
             self.not_on_disk(row, now);
         }
     }
 
-    /// A request that was to be on disk only could not be written.
-    pub(super) fn not_on_disk(&mut self, row: &Row, now: Instant) {
+    /// A request that was to be on disk only could not be written: it waits in memory again.
+    pub(super) fn not_on_disk(&mut self, row: Row, now: Instant) {
         let (key, seq) = (row.lane.unsigned_abs(), row.seq.unsigned_abs());
         let there = |lane: &&mut Lane| {
             let spooled = lane.spooled.as_ref();
@@ -134,19 +143,39 @@ impl Queue {
             // Given up, or counted as left behind, meanwhile.
             return;
         };
+        if let Some(spooled) = &mut lane.spooled {
+            spooled.create &= row.kind != Kind::Create;
+        }
         lane.came_back(1);
         let session = Arc::clone(&lane.session);
-        if let Some((_, receipt)) = self.keep.receipts.remove(&row.id.unsigned_abs()) {
-            receipt.settle(Outcome::Failed(DeliveryError::Dropped(
-                DropReason::QueueFull,
-            )));
-        }
-        self.lost_on_disk(1, DropReason::QueueFull);
-        if row.kind == Kind::Create {
-            // Nobody will learn its id any more.
-            self.bury(&session, DropReason::QueueFull, None, now);
+        self.keep.out = self.keep.out.saturating_sub(1);
+        let mut request = self.revive(row, &session, key, now);
+        request.row = None;
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.put_back(request);
         }
         self.reindex(key, now);
+    }
+
+    /// A request of a lane is in memory again.
+    fn revive(&mut self, row: Row, session: &Arc<Session>, key: u64, now: Instant) -> Box<Request> {
+        let named = |lane| {
+            if lane == row_lane(session) {
+                Arc::clone(session)
+            } else {
+                Session::dead()
+            }
+        };
+        let mut request = row.revive(Home::Own, Arc::clone(session), named);
+        request.idempotency_key = None;
+        request.lane = key;
+        request.date(now);
+        request.charged = request.weight();
+        let receipt = self.keep.receipts.remove(&request.number);
+        request.receipt = receipt.map(|(_, receipt)| receipt);
+        self.items += 1;
+        self.bytes += request.charged;
+        Box::new(request)
     }
 
     /// The session of a lane will never exist: what it has on disk is given up.
@@ -238,32 +267,20 @@ impl Queue {
         let mut count = 0;
         let read_create = read.rows.iter().any(|row| row.kind == Kind::Create);
         for row in read.rows {
-            let named = |lane| {
-                if lane == row_lane(&session) {
-                    Arc::clone(&session)
-                } else {
-                    Session::dead()
-                }
-            };
-            let mut request = row.revive(Home::Own, Arc::clone(&session), named);
-            request.idempotency_key = None;
-            request.lane = key;
-            request.date(now);
-            request.charged = request.weight();
-            request.receipt = self
-                .keep
-                .receipts
-                .remove(&request.number)
-                .map(|(_, receipt)| receipt);
-            self.items += 1;
-            self.bytes += request.charged;
+            let request = self.revive(row, &session, key, now);
             count += 1;
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                return;
+            };
             if let Some(spooled) = &mut lane.spooled {
                 spooled.first = request.seq + 1;
             }
             lane.put_back(request);
         }
         self.keep.out = self.keep.out.saturating_sub(count);
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
         lane.came_back(count);
         if let Some(spooled) = &mut lane.spooled {
             spooled.loading = false;
@@ -303,7 +320,7 @@ impl Queue {
             self.counters.pending = self.counters.pending.saturating_sub(on_disk);
             self.counters.spooled += on_disk;
             for request in std::mem::take(&mut lane.waiting) {
-                if let Some(request) = self.leave(request) {
+                if let Some(request) = self.leave(*request) {
                     requests.push(request);
                 }
             }

@@ -113,7 +113,7 @@ impl Clerk {
             .into_iter()
             .partition(|gone| gone.row.home == Home::Own);
         let written = self.write_own(client, &rows, &own, &lanes);
-        Self::settle(client, purpose, &rows, written);
+        Self::settle(client, purpose, rows, written);
         let trouble = self.adoption.remove(&adopted);
         self.complain(client, trouble);
         if let Purpose::Exit { last: true } = purpose {
@@ -196,16 +196,14 @@ impl Clerk {
     }
 
     /// Tells the queue what has become of rows.
-    fn settle(client: &ClientState, purpose: Purpose, rows: &[Row], written: usize) {
-        let mut queue = client.queue();
+    fn settle(client: &ClientState, purpose: Purpose, mut rows: Vec<Row>, written: usize) {
+        let (mut queue, now) = (client.queue(), Instant::now());
         match purpose {
-            Purpose::Every(upto) => {
-                queue.unsaved(rows.get(written..).unwrap_or_default(), Instant::now());
-                if let Some(upto) = upto {
-                    queue.saved(upto);
-                }
+            Purpose::Every { upto, copied } => {
+                let unwritten = rows.split_off(written.min(rows.len()));
+                queue.saved(upto, copied, unwritten, now);
             }
-            Purpose::Overflow(charged) => queue.moved(rows, charged, written, Instant::now()),
+            Purpose::Overflow(charged) => queue.moved(rows, charged, written, now),
             Purpose::Exit { .. } => queue.left(rows.len() as u64, written as u64),
         }
     }

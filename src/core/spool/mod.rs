@@ -35,8 +35,13 @@ pub(in crate::core) const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600)
 /// Why rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::core) enum Purpose {
-    /// Every request is written; everything up to this mark is then safe.
-    Every(Option<u64>),
+    /// Every request is written.
+    Every {
+        /// Everything up to this mark is then safe.
+        upto: Option<u64>,
+        /// What the copies count against the queue's bound.
+        copied: usize,
+    },
     /// Memory is short. The bytes were counted against the queue's bound.
     Overflow(usize),
     /// The process ends, perhaps with these as its last rows.

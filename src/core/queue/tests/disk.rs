@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::core::queue::Queue;
 use crate::core::queue::keep::Rest;
 use crate::core::request::Request;
+use crate::core::spool::Purpose;
 use crate::core::spool::row::{Gone, Read, Row, Stretch};
 
 #[derive(Debug)]
@@ -14,8 +15,7 @@ enum Task {
         rows: Vec<Row>,
         gone: Vec<Gone>,
         lanes: Vec<u64>,
-        /// The mark, or what was charged for rows that left memory.
-        purpose: Result<Option<u64>, usize>,
+        purpose: Purpose,
     },
     Load(Stretch),
     Adopt,
@@ -38,7 +38,10 @@ impl Disk {
                 rows,
                 gone: chores.gone,
                 lanes: chores.lanes,
-                purpose: Ok(chores.upto),
+                purpose: Purpose::Every {
+                    upto: chores.upto,
+                    copied: chores.copied,
+                },
             });
             let charged = chores.moved.iter().map(|request| request.charged).sum();
             let more = !chores.moved.is_empty();
@@ -46,7 +49,7 @@ impl Disk {
                 rows: chores.moved.iter_mut().map(row).collect(),
                 gone: Vec::new(),
                 lanes: Vec::new(),
-                purpose: Err(charged),
+                purpose: Purpose::Overflow(charged),
             });
             let loads = chores.loads.into_iter();
             self.tasks.extend(loads.map(Task::Load));
@@ -65,7 +68,10 @@ impl Disk {
             rows: rest.requests.iter_mut().map(row).collect(),
             gone: rest.gone,
             lanes: rest.lanes,
-            purpose: Ok(None),
+            purpose: Purpose::Every {
+                upto: None,
+                copied: 0,
+            },
         });
     }
 
@@ -91,13 +97,12 @@ impl Disk {
                     self.rows.insert(row.id, row.clone());
                 }
                 match purpose {
-                    Ok(upto) => {
-                        queue.unsaved(&rows[written..], now);
-                        if let Some(upto) = upto {
-                            queue.saved(upto);
-                        }
+                    Purpose::Overflow(charged) => queue.moved(rows, charged, written, now),
+                    Purpose::Every { upto, copied } => {
+                        let mut rows = rows;
+                        queue.saved(upto, copied, rows.split_off(written), now);
                     }
-                    Err(charged) => queue.moved(&rows, charged, written, now),
+                    Purpose::Exit { .. } => unreachable!("the model writes no such rows"),
                 }
             }
             Task::Adopt => queue.adopt(Vec::new(), false, now),

@@ -510,6 +510,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], ca
     assert_eq!(queue.ready.pairs(), listed(|lane| lane.listed.ready));
     assert_eq!(pairs(&queue.oldest), listed(|lane| lane.listed.oldest));
     assert_eq!(pairs(&queue.fronts), listed(|lane| lane.listed.front));
+    assert_eq!(pairs(&queue.events), listed(|lane| lane.listed.event));
     assert_eq!(pairs(&queue.on_disk), listed(|lane| lane.listed.on_disk));
     for (key, lane) in &queue.lanes {
         assert!(!lane.is_idle());
@@ -517,6 +518,7 @@ fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], ca
         assert!(lane.waiting.iter().all(|r| r.lane == *key));
         assert_eq!(lane.listed.oldest, lane.oldest());
         assert_eq!(lane.listed.front, lane.waiting.front().map(|r| r.seq));
+        assert_eq!(lane.listed.event, lane.first_event());
         let mine = flying.iter().filter(|r| r.lane == *key);
         let mine: BTreeSet<_> = mine.map(|r| r.seq).collect();
         let known: BTreeSet<_> = lane.flying.iter().map(|(seq, _)| *seq).collect();

@@ -173,6 +173,27 @@ fn a_full_queue_spares_the_creation_of_sessions_and_what_is_in_flight() {
 }
 
 #[test]
+fn a_full_queue_gives_up_the_oldest_events_of_all_sessions_and_no_session() {
+    let mut bench = Bench::with(Limits {
+        max_items: 12,
+        ..limits()
+    });
+    let sessions: Vec<_> = (0..4).map(|_| Session::pending()).collect();
+    let creations: Vec<_> = sessions
+        .iter()
+        .map(|session| bench.push(Kind::Create, session))
+        .collect();
+    let events: Vec<_> = (0..40)
+        .map(|n| bench.push(Kind::Event, &sessions[n % 4]))
+        .collect();
+    let kept: Vec<_> = events.iter().map(|r| r.outcome().is_none()).collect();
+    assert_eq!(kept[..32], [false; 32]);
+    assert_eq!(kept[32..], [true; 8]);
+    assert!(creations.iter().all(|receipt| receipt.outcome().is_none()));
+    assert!(sessions.iter().all(|session| session.is_pending()));
+}
+
+#[test]
 fn an_abandoned_queue_is_empty_and_its_unborn_sessions_are_dead() {
     let mut bench = Bench::new();
     let (unborn, flying) = (Session::pending(), Session::pending());
