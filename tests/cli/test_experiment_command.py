@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,6 +193,25 @@ def test_l3_any_terminal_can_show_it(local_cli: Cli, experiment: str, encoding: 
     marks = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
     assert marks >= ({"✓", "✗"} if encoding == "utf-8" else {"+", "x"})
     assert results(local_cli, experiment)["variants"][0]["completed"] == 1
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_l3_names_an_ascii_terminal_cannot_show(local_cli: Cli, on_terminal: bool) -> None:
+    """L3: also in a table, where `rich` would write it as well."""
+    described = {**EXPERIMENT, "variants": [{"name": "Kürzer ✓", "systemPrompt": "sei kürz"}]}
+    file = local_cli.file("e.json", json.dumps(described))
+    made = local_cli("experiment", "create", file).stdout.strip()
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    if on_terminal:
+        shown = local_cli.on_terminal("experiment", "results", made, **ascii_only)
+    else:
+        shown = local_cli("experiment", "results", made, **ascii_only).ok().stdout
+    assert "Error" not in shown
+    lines = re.sub(r"\x1b\[\d*m", "", shown).splitlines()
+    (head,) = (line for line in lines if "VARIANT" in line)
+    (row,) = (line for line in lines if "K\\xfcrzer +" in line)
+    # The columns stand below each other.
+    assert head.index("RUNS") == row.index("0")
 
 
 def test_json_is_all_there_is_on_stdout(local_cli: Cli, experiment: str) -> None:
