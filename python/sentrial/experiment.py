@@ -123,25 +123,28 @@ class ExperimentRunTracker:
         self._error_message = message
 
     def __enter__(self) -> "ExperimentRunTracker":
+        from sentrial._uninterrupted import uninterrupted
+
         with self._reporting:
             if self._forbidden:
                 raise SentrialError("the experiment was interrupted")
-            started = self.experiment._call(
-                "POST",
-                "/runs",
-                {"variantName": self.variant_name, "baseSessionId": self.base_session_id},
-            )
+            # A start that is interrupted would leave a run that nobody can end.
+            started, interrupt = uninterrupted(self._start)
             run = started.get("run")
             if isinstance(run, dict) and run.get("id"):
                 self.run_id = str(run["id"])
             self._running = True
+        if interrupt is not None:
+            self._interrupt(interrupt)
+            raise interrupt
         return self
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:  # type: ignore[exit-return]  # documented
         if exc_type is not None:
             self.set_error(f"{exc_type.__name__}: {text_of(exc_val)}")
         try:
-            self._end()
+            # After Ctrl-C the next one ends this, too.
+            self._end(guarded=not isinstance(exc_val, KeyboardInterrupt))
         except SentrialError as error:
             if exc_type is None:
                 raise
@@ -149,7 +152,13 @@ class ExperimentRunTracker:
             self._log_unrecorded(error)
         return False
 
-    def _end(self, reason: Optional[str] = None) -> None:
+    def _start(self) -> Dict[str, Any]:
+        started = {"variantName": self.variant_name, "baseSessionId": self.base_session_id}
+        return self.experiment._call("POST", "/runs", started)
+
+    def _end(self, reason: Optional[str] = None, *, guarded: bool = False) -> None:
+        from sentrial._uninterrupted import uninterrupted
+
         with self._reporting:
             if not self._running:
                 return
@@ -158,15 +167,20 @@ class ExperimentRunTracker:
                 self.set_error(reason)
             if self.run_id is None:
                 return
-            self.experiment._call(
-                "PATCH",
-                f"/runs/{quote(self.run_id, safe='')}",
-                {
-                    "status": "completed" if self._success else "failed",
-                    "resultSessionId": self.result_session_id,
-                    "errorMessage": self._error_message,
-                },
-            )
+            if not guarded:
+                self._patch()
+                return
+            _, interrupt = uninterrupted(self._patch)
+        if interrupt is not None:
+            raise interrupt
+
+    def _patch(self) -> None:
+        ended = {
+            "status": "completed" if self._success else "failed",
+            "resultSessionId": self.result_session_id,
+            "errorMessage": self._error_message,
+        }
+        self.experiment._call("PATCH", f"/runs/{quote(str(self.run_id), safe='')}", ended)
 
     def _forbid(self) -> None:
         """Let the run not begin any more, if it has not."""

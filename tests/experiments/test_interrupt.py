@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sentrial import Experiment
     from typing_extensions import Self
@@ -30,20 +30,25 @@ if TYPE_CHECKING:
 
 DEADLINE = 30.0
 
-#: Agents that never end by themselves; one that ends at once where that is asked for.
+#: Agents that never end by themselves; ones that end at once where that is asked for.
 AGENT = """
 import os, time, uuid
 
 def agent(text, *_):
-    if os.environ.get("FIRST_ENDS") and text == "first":
+    if os.environ.get("ALL_END") or (os.environ.get("FIRST_ENDS") and text == "first"):
         return
     open(f"at_work_{uuid.uuid4().hex}", "x").close()
     time.sleep(600)
 """
 LIBRARY = """
-import sentrial, sys
+import sentrial, signal, sys, uuid
 from my_agent import agent
 
+def struck(number, frame):
+    open(f"struck_{uuid.uuid4().hex}", "x").close()
+    signal.default_int_handler(number, frame)
+
+signal.signal(signal.SIGINT, struck)
 try:
     sentrial.Experiment("exp_1").run(
         lambda case, variant, tracker: agent(case.user_input), parallel=%r, max_workers=2
@@ -72,6 +77,10 @@ class Program:
         )
         self.said = ""
         self.complained = ""
+
+    def struck(self) -> None:
+        """Wait until one Ctrl-C has been received."""
+        eventually(lambda: list(self._folder.glob("struck_*")), DEADLINE)
 
     def at_work(self, agents: int) -> None:
         """Wait until so many agents are at work."""
@@ -111,12 +120,12 @@ def numbered(collector: Collector) -> Collector:
     return collector
 
 
-def number_runs(collector: Collector, delay: float = 0.0) -> None:
+def number_runs(collector: Collector, delay: float = 0.0, end: Answer | None = None) -> None:
     collector.clear_scripts()
     collector.always("GET", RUNS, Answer(json={"experiment": CONFIG}))
     answers = [Answer(json={"run": {"id": f"run_{n}"}}, delay=delay) for n in range(1, 5)]
     collector.script("POST", RUNS, *answers)
-    collector.always("PATCH", RUN, Answer(json={}))
+    collector.always("PATCH", RUN, end or Answer(json={}))
 
 
 def ends(collector: Collector) -> dict[str, Any]:
@@ -173,13 +182,31 @@ def test_runs_that_ended_before_are_left_as_they_are(numbered: Collector, tmp_pa
     assert len(numbered.requests("PATCH", RUN)) == 4
 
 
-def test_a_run_whose_start_is_under_way_is_ended_too(numbered: Collector, tmp_path: Path) -> None:
-    number_runs(numbered, delay=1.5)
-    with library(tmp_path, numbered, parallel=True) as program:
-        eventually(lambda: len(numbered.requests("POST", RUNS)) == 2, DEADLINE)
+@pytest.mark.parametrize("parallel", [True, False])
+def test_a_run_whose_start_is_under_way_is_ended_too(
+    collector: Collector, tmp_path: Path, parallel: bool
+) -> None:
+    number_runs(collector, delay=1.5)
+    with library(tmp_path, collector, parallel=parallel) as program:
+        running = 2 if parallel else 1
+        eventually(lambda: len(collector.requests("POST", RUNS)) == running, DEADLINE)
         program.strike()
         assert program.ended() == 5, program.complained
-    check_interrupted(numbered, "run_1", "run_2")
+    check_interrupted(collector, *[f"run_{n + 1}" for n in range(running)])
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_a_run_whose_end_is_under_way_is_ended_as_it_is(
+    collector: Collector, tmp_path: Path, parallel: bool
+) -> None:
+    number_runs(collector, end=Answer(json={}, delay=1.5))
+    with library(tmp_path, collector, parallel=parallel, ALL_END="1") as program:
+        running = 2 if parallel else 1
+        eventually(lambda: len(collector.requests("PATCH", RUN)) == running, DEADLINE)
+        program.strike()
+        assert program.ended() == 5, program.complained
+    assert [end["status"] for end in ends(collector).values()] == ["completed"] * running
+    assert len(collector.requests("POST", RUNS)) == running
 
 
 @pytest.mark.parametrize("parallel", [True, False])
@@ -195,6 +222,24 @@ def test_a_second_ctrl_c_ends_at_once(numbered: Collector, tmp_path: Path, paral
         assert program.ended() == 5, program.complained
         assert time.monotonic() - struck < 3
     numbered.release()
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_a_second_ctrl_c_ends_at_once_while_a_start_is_not_answered(
+    collector: Collector, tmp_path: Path, parallel: bool
+) -> None:
+    collector.clear_scripts()
+    collector.always("GET", RUNS, Answer(json={"experiment": CONFIG}))
+    collector.always("POST", RUNS, Answer(hang=True))
+    with library(tmp_path, collector, parallel=parallel) as program:
+        running = 2 if parallel else 1
+        eventually(lambda: len(collector.requests("POST", RUNS)) == running, DEADLINE)
+        program.strike()
+        program.struck()
+        struck = time.monotonic()
+        program.strike()
+        assert program.ended() == 5, program.complained
+        assert time.monotonic() - struck < 3
 
 
 def test_another_error_of_the_caller_ends_the_runs_as_well(
