@@ -35,7 +35,11 @@ def watch_mirror() -> None:
     # some. This comes before them, and is what concurrent.futures uses.
     early = getattr(threading, "_register_atexit", None)
     if early is not None:
-        early(_finish_mirror_early)
+        try:
+            early(_finish_mirror_early)
+        except RuntimeError:
+            # The first call came from an exit handler.
+            _refuse_threads()
     # Before the exit handlers of what is mirrored to: it was made before.
     atexit.register(_finish_mirror)
 
@@ -49,6 +53,11 @@ def _finish_mirror_early() -> None:
     # Only Python 3.12 itself refuses threads here already.
     refuses_threads = sys.version_info[:2] == (3, 12)
     _finish_mirror(last=False)
+    _refuse_threads()
+
+
+def _refuse_threads() -> None:
+    global refuses_threads  # noqa: PLW0603
     refuses_threads = sys.version_info >= (3, 12)
 
 

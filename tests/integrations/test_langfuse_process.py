@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,6 +69,23 @@ def test_a_program_that_just_ends_is_mirrored_completely(
     assert ran.finished.exit == 0, ran.report()
     assert users(upstream) == [f"u{n}" for n in range(5)]
     assert len(collector.requests()) == 15
+
+
+@real
+def test_calls_of_an_exit_handler(
+    collector: Collector, run_python: RunPython, upstream: Upstream
+) -> None:
+    code = "import atexit\natexit.register(lambda: work('late'))\n"
+    ran = run(run_python, collector, upstream, code)
+    assert ran.finished.exit == 0, ran.report()
+    # Its sessions are recorded in any case.
+    assert len(collector.requests()) == 3
+    if sys.version_info[:2] == (3, 12):
+        (line,) = ran.lines
+        assert line.startswith("the program ends, and Python starts no thread for the mirror")
+    else:
+        (trace,) = upstream.traces()
+        assert (trace.name, trace.user_id) == ("chat", "late")
 
 
 @real
