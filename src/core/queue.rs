@@ -6,6 +6,7 @@
 mod adopt;
 mod bounds;
 mod control;
+mod exit;
 mod index;
 mod keep;
 mod ready;

@@ -87,14 +87,14 @@ client.flush(30)
 def test_a_disk_that_fills_up_while_memory_is_relieved(
     tmp_path: Path, collector: Collector
 ) -> None:
-    """What reached the disk comes back in order; what did not is dropped and counted."""
+    """What reached the disk comes back in order; what did not stays in memory as far as it fits."""
     code = """
 client = SentrialClient(shutdown_timeout=10)
 for n in range(100):
     client.track_tool_call(f"s{n % 5}", f"t{n}", {"big": "x" * 900_000}, {})
     if n % 5 == 0:
         time.sleep(0.05)
-eventually(lambda: client.stats()["queued_bytes"] < 50_000_000, 30)
+eventually(lambda: client.stats()["dropped"], 30)
 release()
 client.flush(40)
 """
@@ -103,7 +103,7 @@ client.flush(40)
     stats = told["stats"]
     assert stats["pending"] == stats["spooled"] == 0, stats
     assert set(stats["dropped"]) == {"queue_full"}, stats
-    assert stats["delivered"] == 100 - stats["dropped"]["queue_full"] > 40
+    assert stats["delivered"] == 100 - stats["dropped"]["queue_full"] > 70
     assert len([line for line in lines if "the disk is full" in line]) == 1, lines
     for session in range(5):
         sent = [e["toolName"] for e in collector.events() if e["sessionId"] == f"s{session}"]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Queue;
-use super::keep::{ADOPTED, Chores, ROUND_BYTES, Rest, is_spoolable};
+use super::keep::{ADOPTED, Chores, ROUND_BYTES, is_spoolable};
 use crate::core::error::{DeliveryError, DropReason};
 use crate::core::health::Gate;
 use crate::core::lane::Lane;
@@ -13,6 +13,8 @@ use crate::core::request::{Kind, Request};
 use crate::core::session::Session;
 use crate::core::spool::row::{Home, Read, Room, Row, Stretch};
 
+/// Requests of a lane are moved together if so many were made meanwhile at most.
+const SAME_AGE: u64 = 4096;
 /// Lanes read back at the same time.
 const LOADS: usize = 16;
 /// What is read back of one lane at once.
@@ -22,8 +24,9 @@ const LOAD: Room = Room {
 };
 
 impl Queue {
-    /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
-    /// enough that callers do not meet the bound itself, at which requests are dropped.
+    /// Above half of a bound the oldest requests go to disk, down to three eighths: early enough
+    /// that callers do not meet the bound itself, at which requests are dropped. A program can
+    /// record about one and a half times as fast as the disk takes it.
     pub(super) fn collect_overflow(&mut self, chores: &mut Chores, round: usize, now: Instant) {
         if self.keep.is_congested() || self.keep.is_full(now) {
             return;
@@ -33,12 +36,12 @@ impl Queue {
             return;
         }
         let (max_items, max_bytes) = (self.limits.max_items, self.limits.max_bytes);
-        if self.items > max_items / 4 * 3 || self.bytes > max_bytes / 4 * 3 {
+        if self.items > max_items / 2 || self.bytes > max_bytes / 2 {
             self.spilling = true;
         }
         let mut bytes = 0;
         while self.spilling && chores.moved.len() < round && bytes < ROUND_BYTES {
-            if self.items <= max_items / 2 && self.bytes <= max_bytes / 2 {
+            if self.items <= max_items / 8 * 3 && self.bytes <= max_bytes / 8 * 3 {
                 self.spilling = false;
                 break;
             }
@@ -55,7 +58,8 @@ impl Queue {
                 break;
             };
             let before = (self.items, self.bytes);
-            self.spill_from(key, round - chores.moved.len(), chores, now);
+            let most = round - chores.moved.len();
+            self.spill_from(key, most, chores, now);
             bytes += before.1.saturating_sub(self.bytes);
             if self.items == before.0 {
                 break;
@@ -63,7 +67,8 @@ impl Queue {
         }
     }
 
-    /// Moves the oldest requests of a lane. What was read back goes first and as a whole, so that
+    /// Moves the oldest requests of a lane, as far as they are hardly younger than the first: the
+    /// table on disk is in call order, and grows at its end. What was read back goes first and as a whole, so that
     /// what is on disk is always one stretch of numbers of which nothing is in memory.
     fn spill_from(&mut self, key: u64, most: usize, chores: &mut Chores, now: Instant) {
         let Some(lane) = self.lanes.get_mut(&key) else {
@@ -84,9 +89,14 @@ impl Queue {
             )
         };
         // What was read back moves as a whole; of the rest, as much as fits into a round.
-        let mut room = if front > 0 { usize::MAX } else { ROUND_BYTES };
+        let oldest = lane.waiting.get(start).map_or(0, |request| request.seq);
+        let (mut room, upto) = if front > 0 {
+            (usize::MAX, u64::MAX)
+        } else {
+            (ROUND_BYTES, oldest + SAME_AGE)
+        };
         let mut fits = |request: &Request| {
-            let fits = room > 0 && can_leave(request);
+            let fits = room > 0 && request.seq < upto && can_leave(request);
             room = room.saturating_sub(request.charged);
             fits
         };
@@ -293,129 +303,6 @@ impl Queue {
             }
         }
         self.reindex(key, now);
-    }
-
-    /// The process ends: everything leaves memory. What is to be written is handed out; it counts
-    /// as pending until [`Queue::left`].
-    pub(in crate::core) fn evacuate(&mut self, now: Instant) -> Rest {
-        let mut requests = Vec::new();
-        for key in self.lanes.keys().copied().collect::<Vec<_>>() {
-            let Some(lane) = self.lanes.get_mut(&key) else {
-                continue;
-            };
-            // Their thread did not give them back: they may still arrive, nobody will know.
-            for (seq, _) in std::mem::take(&mut lane.flying) {
-                self.items = self.items.saturating_sub(1);
-                self.give_up_flight(seq);
-            }
-            let Some(lane) = self.lanes.get_mut(&key) else {
-                continue;
-            };
-            if !self.keep.is_on() && lane.creates && lane.session.is_pending() {
-                // With a spool a later process creates it, and what comes now may still follow.
-                lane.session.kill();
-            }
-            let on_disk = lane.spooled.take().map_or(0, |spooled| spooled.count);
-            self.keep.out = self.keep.out.saturating_sub(on_disk);
-            self.counters.pending = self.counters.pending.saturating_sub(on_disk);
-            self.counters.spooled += on_disk;
-            for request in std::mem::take(&mut lane.waiting) {
-                if let Some(request) = self.leave(*request) {
-                    requests.push(request);
-                }
-            }
-        }
-        for (_, (_, receipt)) in self.keep.receipts.drain() {
-            receipt.settle(Outcome::Failed(DeliveryError::Spooled));
-        }
-        requests.sort_by_key(|request| request.seq);
-        self.keep.leaving = requests.len() as u64;
-        self.keep.unsaved.clear();
-        // Whatever comes now will not see another end: it is written at once.
-        self.keep.every = true;
-        self.rebuild(now);
-        let rest = Rest {
-            requests,
-            gone: std::mem::take(&mut self.keep.gone),
-            lanes: std::mem::take(&mut self.keep.lanes),
-        };
-        self.keep.closing = self.keep.is_on() && (self.keep.used || !rest.is_empty());
-        rest
-    }
-
-    fn give_up_flight(&mut self, seq: u64) {
-        let saved = matches!(self.keep.flying.remove(&seq), Some(None));
-        if seq >= ADOPTED {
-            self.keep.adopted = self.keep.adopted.saturating_sub(1);
-            return;
-        }
-        self.counters.pending = self.counters.pending.saturating_sub(1);
-        if saved {
-            self.counters.spooled += 1;
-        } else {
-            self.counters.drop_one(DropReason::Exit);
-        }
-    }
-
-    /// One request leaves memory at the end; returned if it is to be written.
-    fn leave(&mut self, mut request: Request) -> Option<Request> {
-        if !self.keep.is_on() || !is_spoolable(&request) {
-            self.overflow(request, DropReason::Exit);
-            return None;
-        }
-        self.items = self.items.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(request.charged);
-        if let Some(receipt) = request.receipt.take() {
-            receipt.settle(Outcome::Failed(DeliveryError::Spooled));
-        }
-        match request.row.map(|row| row.home) {
-            // What has been handed over but not confirmed is written once more, over itself.
-            None => return Some(request),
-            Some(Home::Own) if !self.is_saved_row(request.seq) => return Some(request),
-            Some(Home::Own) => {
-                self.counters.pending = self.counters.pending.saturating_sub(1);
-                self.counters.spooled += 1;
-            }
-            // It stays in the file it came from.
-            Some(Home::Adopted(_)) => self.keep.adopted = self.keep.adopted.saturating_sub(1),
-        }
-        None
-    }
-
-    /// Requests that left at the end have been written, the first `written` of `count`.
-    pub(in crate::core) fn left(&mut self, count: u64, written: u64) {
-        let count = count.min(self.keep.leaving);
-        let written = written.min(count);
-        self.keep.leaving -= count;
-        self.counters.pending = self.counters.pending.saturating_sub(count);
-        self.counters.spooled += written;
-        for _ in written..count {
-            self.counters.drop_one(DropReason::Exit);
-        }
-    }
-
-    /// The last writing of this process is done.
-    pub(in crate::core) fn closed(&mut self) {
-        self.keep.closing = false;
-    }
-
-    /// Is something still on its way to disk because the process ends?
-    #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.keep.leaving > 0 || self.keep.closing
-    }
-
-    /// Time is over for those.
-    pub(in crate::core) fn leave_behind(&mut self) {
-        self.left(self.keep.leaving, 0);
-        self.closed();
-    }
-}
-
-impl Rest {
-    /// Is there nothing to be done on disk?
-    fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.gone.is_empty() && self.lanes.is_empty()
     }
 }
 

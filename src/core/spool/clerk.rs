@@ -55,7 +55,7 @@ impl Clerk {
     }
 
     pub(super) fn work(&mut self, jobs: Vec<Job>) {
-        for Job { client, task } in jobs {
+        for Job { client, task } in joined(jobs) {
             if thread::is_tainted() {
                 let why = "this process was forked in the middle of a write of its parent";
                 self.refuse(&client, why);
@@ -273,6 +273,44 @@ impl Drop for Clerk {
             }
         }
     }
+}
+
+/// Overflows that follow one another become one: written together, a page of the file is written
+/// once for all rows that end up in it, which are neighbours when they are sorted.
+fn joined(jobs: Vec<Job>) -> Vec<Job> {
+    let mut joined: Vec<Job> = Vec::with_capacity(jobs.len());
+    for mut job in jobs {
+        let Task::Write(Batch {
+            purpose: Purpose::Overflow(more),
+            rows,
+            ..
+        }) = &mut job.task
+        else {
+            joined.push(job);
+            continue;
+        };
+        if let Some(last) = joined.last_mut()
+            && Arc::ptr_eq(&last.client, &job.client)
+            && let Task::Write(Batch {
+                purpose: Purpose::Overflow(charged),
+                rows: before,
+                ..
+            }) = &mut last.task
+        {
+            *charged += *more;
+            before.append(rows);
+        } else {
+            joined.push(job);
+        }
+    }
+    for job in &mut joined {
+        if let Task::Write(batch) = &mut job.task
+            && matches!(batch.purpose, Purpose::Overflow(_))
+        {
+            batch.rows.sort_unstable_by_key(|row| row.id);
+        }
+    }
+    joined
 }
 
 /// Words for a file that cannot be used; a damaged one is set aside first.

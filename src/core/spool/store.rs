@@ -87,6 +87,8 @@ pub(super) struct Store {
     owner: Option<Owner>,
     rows: u64,
     bytes: u64,
+    /// The highest number of a row that this process has written.
+    highest: i64,
 }
 
 impl Store {
@@ -116,6 +118,7 @@ impl Store {
                 owner: Some(owner),
                 rows: 0,
                 bytes: 0,
+                highest: 0,
             }),
             Err(error) => {
                 remove_files(path);
@@ -157,6 +160,7 @@ impl Store {
             owner: Some(owner),
             rows: 0,
             bytes: 0,
+            highest: i64::MAX,
         };
         store.count()?;
         Ok(Some(store))

@@ -23,7 +23,7 @@ impl Store {
         let mut work = || -> rusqlite::Result<usize> {
             let tx = self.db.unchecked_transaction()?;
             let removed = remove(&tx, &gone.iter().collect::<Vec<_>>(), lanes)?;
-            let earlier = take_back(&tx, rows)?;
+            let earlier = take_back(&tx, rows, self.highest)?;
             count = count.saturating_sub(removed.0 + earlier.0);
             bytes = bytes.saturating_sub(removed.1 + earlier.1);
             let mut written = 0;
@@ -62,6 +62,8 @@ impl Store {
         };
         let written = work().map_err(|error| judge(&self.path, &error))?;
         (self.rows, self.bytes) = (count, bytes);
+        let highest = rows.iter().map(|row| row.id).max();
+        self.highest = self.highest.max(highest.unwrap_or_default());
         Ok(written)
     }
 
@@ -146,13 +148,13 @@ fn stamp_client(tx: &Transaction<'_>, stamp: &Stamp) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Removes what was written of these rows before: at the end what was not confirmed is written once
-/// more. How many rows and bytes that were.
-fn take_back(tx: &Transaction<'_>, rows: &[Row]) -> rusqlite::Result<(u64, u64)> {
+/// Removes what was written of these rows before, in a file whose highest number is known: at the
+/// end what was not confirmed is written once more. How many rows and bytes that were.
+fn take_back(tx: &Transaction<'_>, rows: &[Row], highest: i64) -> rusqlite::Result<(u64, u64)> {
     let (mut count, mut bytes) = (0, 0);
     let mut found =
         tx.prepare_cached("DELETE FROM requests WHERE id = ?1 RETURNING length(body) + 256")?;
-    for row in rows {
+    for row in rows.iter().filter(|row| row.id <= highest) {
         let weight: Option<i64> = found.query_row([row.id], |row| row.get(0)).optional()?;
         if let Some(weight) = weight {
             count += 1;
