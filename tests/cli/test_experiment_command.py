@@ -332,6 +332,14 @@ def test_without_a_key_it_says_what_to_do(cli: Cli) -> None:
     assert done.stdout == ("Error: no API key; run `sentrial login`, or set SENTRIAL_API_KEY\n")
 
 
+@pytest.mark.parametrize("action", ["info", "results", "run", "create"])
+def test_what_is_switched_off_says_so(local_cli: Cli, experiment: str, action: str) -> None:
+    subject = local_cli.folder / "experiment.json" if action == "create" else experiment
+    done = local_cli("experiment", action, subject, SENTRIAL_DISABLED="1")
+    assert done.exit == 1
+    assert done.stdout.startswith("Error: SENTRIAL_DISABLED is set")
+
+
 def test_run_experiment_can_be_called(local_cli: Cli, experiment: str) -> None:
     import sys
 
