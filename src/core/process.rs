@@ -5,6 +5,7 @@
 //! locks may be held by threads that do not exist here, and its sockets belong to the parent.
 
 mod doorbell;
+mod os_thread;
 mod thread;
 mod waiting;
 
@@ -28,6 +29,7 @@ use super::sync::lock;
 use thread::Slot;
 
 pub use doorbell::Doorbell;
+pub(super) use os_thread::OsThread;
 
 static CURRENT: ArcSwapOption<Process> = ArcSwapOption::const_empty();
 

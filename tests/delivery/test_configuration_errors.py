@@ -132,6 +132,20 @@ def test_white_space_around_a_key_is_no_error(collector: Collector) -> None:
     assert [request.token for request in collector.requests()] == [KEY]
 
 
+def test_a_key_of_another_shape_is_sent_as_it_is_after_one_warning(
+    collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "sk-a-key-of-some-other-kind"
+    client = sentrial.SentrialClient(api_url=collector.url, api_key=key)
+    for n in range(3):
+        call(client, f"t{n}", "s")
+    client.flush()
+    assert {request.token for request in collector.requests()} == {key}
+    (warning,) = said(caplog)
+    assert "does not look like a Sentrial key" in warning
+    assert "some-other" not in warning
+
+
 @pytest.mark.parametrize(
     ("config", "name"),
     [

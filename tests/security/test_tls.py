@@ -91,6 +91,19 @@ def test_an_unknown_authority_fails_and_says_so(server: Collector) -> None:
     assert server.requests() == []
 
 
+def test_without_roots_of_the_system_there_are_those_of_the_package(
+    server: Collector, run_python: RunPython, tmp_path: Path
+) -> None:
+    """As in a bare container: a client can be built, and judges certificates."""
+    (tmp_path / "none").mkdir()
+    env = {"SSL_CERT_DIR": str(tmp_path / "none"), "SENTRIAL_API_KEY": KEY}
+    done = run_python(USE, env=env | {"SENTRIAL_API_URL": server.url})
+    last = done.stderr.splitlines()[-1]
+    assert "APIConnectionError" in last
+    assert "UnknownIssuer" in last
+    assert server.requests() == []
+
+
 def test_another_ca_file_does_not_know_it_either(server: Collector, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))

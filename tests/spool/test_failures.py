@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pytest
 
 from tests.process.forks import RELEASE, check_nothing_twice, hanging_until
 from tests.process.scripts import KEY, PREAMBLE
-from tests.spool.test_places import ROOT, can_mount
+from tests.support.namespaces import can_mount, with_mounts
 from tests.support.processes import clean_environment
 
 if TYPE_CHECKING:
@@ -30,12 +29,9 @@ def run_on_a_small_disk(
     disk = tmp_path / "disk"
     disk.mkdir()
     (tmp_path / "script.py").write_text(PREAMBLE + code)
-    setup = (
-        f"mount -t tmpfs -o size={size},mode=0700 none {disk} && "
-        f"exec {sys.executable} -W error {tmp_path}/script.py"
-    )
+    setup = f"mount -t tmpfs -o size={size},mode=0700 none {disk}"
     done = subprocess.run(
-        [shutil.which("unshare") or "", *([] if ROOT else ["-r"]), "-m", "sh", "-c", setup],
+        with_mounts(setup, [sys.executable, "-W", "error", f"{tmp_path}/script.py"]),
         env=clean_environment(
             tmp_path / "home",
             SENTRIAL_API_URL=collector.url,

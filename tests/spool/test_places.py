@@ -12,6 +12,7 @@ import pytest
 
 from tests.process.scripts import run_script
 from tests.spool.programs import NEXT, RECORD, check_ledger, files, rows, spool_of
+from tests.support.namespaces import ROOT, can_mount, with_mounts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from tests.conftest import RunPython
     from tests.process.scripts import Ran
     from tests.support.collector import Collector
-
-ROOT = os.getuid() == 0
 
 
 def check_off(ran: Ran, why: str, recorded: int = 12) -> None:
@@ -119,19 +118,11 @@ def test_the_folder_of_another_user_is_not_used(
 
 
 def mounted(tmp_path: Path, options: str, script: str) -> list[str]:
-    """Command that runs a script in a mount namespace of its own, with a tmpfs at ./disk."""
+    """Command that runs a script with a tmpfs of its own at ./disk."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "script.py").write_text(script)
-    setup = (
-        f"mount -t tmpfs -o size=256k,mode=0700 none {tmp_path}/disk && "
-        f"{options} exec {sys.executable} -W error {tmp_path}/script.py"
-    )
-    return ["unshare", *([] if ROOT else ["-r"]), "-m", "sh", "-c", setup]
-
-
-def can_mount() -> bool:
-    command = ["unshare", *([] if ROOT else ["-r"]), "-m", "true"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    setup = f"mount -t tmpfs -o size=256k,mode=0700 none {tmp_path}/disk\n{options}"
+    return with_mounts(setup, [sys.executable, "-W", "error", f"{tmp_path}/script.py"])
 
 
 MOUNTED = """
@@ -154,7 +145,7 @@ def test_a_full_or_read_only_disk(
 ) -> None:
     import json
 
-    options = f"mount -o remount,ro {tmp_path}/disk &&" if state == "read-only" else ""
+    options = f"mount -o remount,ro {tmp_path}/disk" if state == "read-only" else ""
     script = MOUNTED.format(url=refusing, folder=str(tmp_path / "disk"))
     done = subprocess.run(
         mounted(tmp_path, options, script), capture_output=True, text=True, check=False, timeout=40

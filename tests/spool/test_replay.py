@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from tests.process.scripts import KEY, run_script
@@ -37,4 +38,12 @@ def test_what_a_process_leaves_the_next_one_delivers(
     assert all(len(group) == 1 for group in collector.by_idempotency_key().values())
     replayed = {request.idempotency_key for request in collector.requests()}
     assert {row["idempotency_key"] for row in left} <= replayed
+    made_at = {row["idempotency_key"]: row["made_at"] for row in left}
+    for request in collector.requests():
+        told = datetime.fromisoformat(
+            request.headers["x-sentrial-timestamp"].replace("Z", "+00:00")
+        )
+        since = told - datetime.fromtimestamp(0, timezone.utc)
+        expected = made_at.get(request.idempotency_key)
+        assert expected is None or since == timedelta(microseconds=expected)
     assert not files(spool_of(tmp_path)), "what is empty is removed"

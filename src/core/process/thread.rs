@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Process;
+use super::os_thread::OsThread;
 use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
 use crate::core::sync::lock;
@@ -36,7 +36,7 @@ thread_local! {
 pub(super) enum Slot {
     #[default]
     Idle,
-    Running(JoinHandle<Option<Worker>>),
+    Running(OsThread<Option<Worker>>),
     Parked(Worker),
     Refused(Instant),
 }
@@ -82,10 +82,7 @@ impl Process {
         self.running.store(true, Ordering::Release);
         let thread = worker.and_then(|worker| {
             let process = Arc::clone(self);
-            std::thread::Builder::new()
-                .name(NAME.to_owned())
-                .spawn(move || process.run(worker))
-                .map_err(|error| error.to_string())
+            OsThread::spawn(NAME, move || process.run(worker)).map_err(|error| error.to_string())
         });
         match thread {
             Ok(thread) => {
@@ -176,15 +173,16 @@ impl Process {
         self.running.load(Ordering::Acquire)
     }
 
-    /// Before a fork: the delivery thread leaves, taking nothing with it, so that the child is
-    /// born of a single-threaded process. Gives up after 5 ms; then the thread runs on.
+    /// Before a fork: the threads leave, taking nothing with them, so that the child is born of a
+    /// single-threaded process. Both are asked before either is waited for. Gives up after 5 ms;
+    /// then a thread runs on.
     pub fn park(&self) {
-        let Ok(mut slot) = self.worker.try_lock() else {
-            return;
-        };
-        self.leave(&mut slot, Instant::now() + PARK_PATIENCE);
-        drop(slot);
-        self.spool.park();
+        let deadline = Instant::now() + PARK_PATIENCE;
+        self.spool.ask_to_park();
+        if let Ok(mut slot) = self.worker.try_lock() {
+            self.leave(&mut slot, deadline);
+        }
+        self.spool.park(deadline);
     }
 
     /// The thread leaves its loop, if it can before `deadline`.

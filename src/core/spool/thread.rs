@@ -4,19 +4,16 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Job;
 use super::clerk::Clerk;
 use crate::core::notices::{Level, Notice};
-use crate::core::process::Process;
+use crate::core::process::{OsThread, Process};
 use crate::core::sync::lock;
 
 /// How long the thread waits for another job before it ends.
 const LINGER: Duration = Duration::from_millis(500);
-/// How long a fork waits for the thread to step aside.
-const PARK_PATIENCE: Duration = Duration::from_millis(5);
 /// How long to leave it at that when the system refuses a thread.
 const START_PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,7 +35,7 @@ struct Inbox {
     /// It has been asked to step aside, for a fork.
     parking: bool,
     running: bool,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<OsThread<()>>,
     refused: Option<Instant>,
     /// The files, while no thread looks after them.
     clerk: Option<Box<Clerk>>,
@@ -75,8 +72,7 @@ impl SpoolThread {
             let process = Arc::clone(process);
             move || process.spool.run(&process)
         };
-        let builder = std::thread::Builder::new().name("sentrial-spool".to_owned());
-        match builder.spawn(body) {
+        match OsThread::spawn("sentrial-spool", body) {
             Ok(thread) => {
                 inbox.running = true;
                 inbox.refused = None;
@@ -119,21 +115,27 @@ impl SpoolThread {
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Asks the thread to step aside.
+    pub(in crate::core) fn ask_to_park(&self) {
+        if let Ok(mut inbox) = self.inbox.try_lock() {
+            inbox.parking = true;
+            self.bell.notify_all();
+        }
+    }
+
     /// Before a fork: the thread steps aside between two groups of jobs, and its files with it.
-    /// Gives up after 5 ms; then the child does without a spool.
-    pub(in crate::core) fn park(&self) {
-        let deadline = Instant::now() + PARK_PATIENCE;
+    /// Gives up at the deadline; then the child does without a spool.
+    pub(in crate::core) fn park(&self, deadline: Instant) {
         loop {
-            if let Ok(mut inbox) = self.inbox.try_lock() {
-                inbox.parking = true;
-                self.bell.notify_all();
-                if !inbox.running {
-                    if let Some(thread) = inbox.thread.take() {
-                        // It has nothing left to do but to end.
-                        let _ = thread.join();
-                    }
-                    return;
+            self.ask_to_park();
+            if let Ok(mut inbox) = self.inbox.try_lock()
+                && !inbox.running
+            {
+                if let Some(thread) = inbox.thread.take() {
+                    // It has nothing left to do but to end.
+                    let _ = thread.join();
                 }
+                return;
             }
             if Instant::now() >= deadline {
                 return;

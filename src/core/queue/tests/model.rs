@@ -1,151 +1,28 @@
 //! Random interleavings of everything that can happen, against a server that remembers.
 
+mod indexes;
+mod ops;
 mod soak;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use self::indexes::check_indexes;
+use self::ops::{Act, Op, any_limits, op};
 use super::disk::{Disk, row};
-use super::{Bench, limits, refused, status, status_after};
+use super::{Bench, limits, refused, status_after};
 use crate::core::error::DeliveryError;
 use crate::core::health::State;
-use crate::core::lane::{Lane, Next};
-use crate::core::options::SpoolMode;
+use crate::core::lane::Lane;
 use crate::core::queue::{Limits, Queue};
 use crate::core::receipt::{Outcome, Receipt};
 use crate::core::reply::{Answer, Failure, Reply};
 use crate::core::request::{Body, Kind, Request};
 use crate::core::session::Session;
-
-#[derive(Debug, Clone)]
-enum Op {
-    Begin {
-        parent: Option<usize>,
-    },
-    Known {
-        name: u8,
-    },
-    Call {
-        session: usize,
-        kind: Kind,
-    },
-    Take {
-        count: usize,
-    },
-    Settle {
-        which: usize,
-        act: Act,
-    },
-    Pass {
-        millis: u64,
-    },
-    Flush,
-    Withdraw {
-        session: usize,
-    },
-    Rekey,
-    Hurry,
-    Crash {
-        lost: usize,
-    },
-    Abandon,
-    /// The delivery thread does its chores.
-    Chores,
-    /// The spool thread does some work.
-    Disk {
-        tasks: usize,
-        full: bool,
-    },
-}
-
-/// What the server, or the net before it, does with one attempt.
-#[derive(Debug, Clone)]
-enum Act {
-    Accept,
-    /// Accepts a new session under a name that may exist already.
-    AcceptAs(u8),
-    /// Accepts, but the answer does not come through.
-    AcceptUnheard,
-    Nameless,
-    Answer(u16, Option<u64>),
-    Refuse,
-    Hang,
-    /// Something on the way answers with its own page.
-    Portal,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let session = 0..8_usize;
-    let kind = prop_oneof![
-        6 => Just(Kind::Event),
-        2 => Just(Kind::Complete),
-        1 => Just(Kind::Update),
-    ];
-    prop_oneof![
-        6 => proptest::option::weighted(0.3, session.clone()).prop_map(|parent| Op::Begin { parent }),
-        2 => (0..3_u8).prop_map(|name| Op::Known { name }),
-        20 => (session.clone(), kind).prop_map(|(session, kind)| Op::Call { session, kind }),
-        15 => (1..6_usize).prop_map(|count| Op::Take { count }),
-        25 => (0..16_usize, act()).prop_map(|(which, act)| Op::Settle { which, act }),
-        10 => (0..40_000_u64).prop_map(|millis| Op::Pass { millis }),
-        2 => Just(Op::Flush),
-        2 => session.prop_map(|session| Op::Withdraw { session }),
-        1 => Just(Op::Rekey),
-        1 => Just(Op::Hurry),
-        1 => (0..4_usize).prop_map(|lost| Op::Crash { lost }),
-        1 => Just(Op::Abandon),
-        10 => Just(Op::Chores),
-        10 => (1..4_usize, proptest::bool::weighted(0.05)).prop_map(|(tasks, full)| Op::Disk { tasks, full }),
-    ]
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let bad = proptest::sample::select(vec![
-        302_u16, 400, 401, 403, 404, 407, 408, 409, 413, 425, 429, 500, 500, 501, 502, 503, 511,
-        520,
-    ]);
-    prop_oneof![
-        20 => Just(Act::Accept),
-        2 => (0..3_u8).prop_map(Act::AcceptAs),
-        3 => Just(Act::AcceptUnheard),
-        1 => Just(Act::Nameless),
-        10 => (bad, proptest::option::weighted(0.3, 0..60_u64)).prop_map(|(code, after)| Act::Answer(code, after)),
-        4 => Just(Act::Refuse),
-        2 => Just(Act::Hang),
-        2 => Just(Act::Portal),
-    ]
-}
-
-fn any_limits() -> impl Strategy<Value = Limits> {
-    let batch =
-        proptest::option::weighted(0.3, (1..6_usize, (1..20_u64).prop_map(Duration::from_secs)));
-    let spool =
-        proptest::sample::select(vec![SpoolMode::Off, SpoolMode::Spill, SpoolMode::Durable]);
-    (
-        1..6_usize,
-        12..60_usize,
-        1..4_usize,
-        batch,
-        any::<bool>(),
-        spool,
-    )
-        .prop_map(
-            |(in_flight, items, concurrency, batch, immediate, spool)| Limits {
-                max_bytes: 300 * items,
-                max_items: items,
-                max_in_flight: in_flight,
-                session_concurrency: concurrency,
-                immediate: immediate && batch.is_none() && spool == SpoolMode::Off,
-                batch,
-                spool,
-                ..limits()
-            },
-        )
-}
 
 struct Call {
     session: usize,
@@ -495,86 +372,6 @@ fn number(request: &Request) -> usize {
     usize::try_from(request.number).expect("small") - 1
 }
 
-fn check_indexes(queue: &Queue, now: std::time::Instant, flying: &[&Request], carried: usize) {
-    let (mut items, mut bytes) = (0, 0);
-    let listed = |f: fn(&Lane) -> Option<u64>| -> Vec<(u64, u64)> {
-        let mut all: Vec<_> = queue
-            .lanes
-            .iter()
-            .filter_map(|(key, lane)| f(lane).map(|seq| (seq, *key)))
-            .collect();
-        all.sort_unstable();
-        all
-    };
-    let pairs = |index: &BTreeSet<(u64, u64)>| -> Vec<_> { index.iter().copied().collect() };
-    assert_eq!(queue.ready.pairs(), listed(|lane| lane.listed.ready));
-    assert_eq!(pairs(&queue.oldest), listed(|lane| lane.listed.oldest));
-    assert_eq!(pairs(&queue.fronts), listed(|lane| lane.listed.front));
-    assert_eq!(pairs(&queue.events), listed(|lane| lane.listed.event));
-    assert_eq!(pairs(&queue.on_disk), listed(|lane| lane.listed.on_disk));
-    for (key, lane) in &queue.lanes {
-        assert!(!lane.is_idle());
-        assert!(lane.waiting.iter().is_sorted_by_key(|r| r.seq));
-        assert!(lane.waiting.iter().all(|r| r.lane == *key));
-        assert_eq!(lane.listed.oldest, lane.oldest());
-        assert_eq!(lane.listed.front, lane.waiting.front().map(|r| r.seq));
-        assert_eq!(lane.listed.event, lane.first_event());
-        let mine = flying.iter().filter(|r| r.lane == *key);
-        let mine: BTreeSet<_> = mine.map(|r| r.seq).collect();
-        let known: BTreeSet<_> = lane.flying.iter().map(|(seq, _)| *seq).collect();
-        assert_eq!(mine, known);
-        items += lane.waiting.len() + lane.flying.len();
-        bytes += lane.waiting.iter().map(|r| r.charged).sum::<usize>();
-        let next = lane.next(now, queue.released, queue.limits.session_concurrency);
-        let entry = &lane.listed;
-        // A delay that has just ended is noticed by the next look.
-        let due = entry.delayed.is_some_and(|at| at <= now);
-        let right = match next {
-            Next::Nothing => entry.ready.is_none() && entry.delayed.is_none() && !entry.held,
-            Next::Ready(seq) => entry.ready == Some(seq) || due,
-            Next::Delayed(at) => entry.delayed == Some(at),
-            Next::Held => entry.held || due,
-            Next::Waits(session) => entry.waits == Some(session.key()) || due,
-            Next::OnDisk(seq) => entry.on_disk == Some(seq) || due,
-        };
-        assert!(right, "{lane:?}");
-        let places = [
-            entry.ready.is_some(),
-            entry.delayed.is_some(),
-            entry.held,
-            entry.waits.is_some(),
-        ];
-        assert!(places.iter().filter(|listed| **listed).count() <= 1);
-        if let Some(session) = entry.waits {
-            assert!(queue.waiting_for[&session].lanes.contains(key));
-        }
-    }
-    bytes += carried;
-    assert_eq!((queue.items, queue.bytes), (items, bytes));
-    let held: HashSet<u64> = queue
-        .lanes
-        .iter()
-        .filter(|(_, lane)| lane.listed.held)
-        .map(|(key, _)| *key)
-        .collect();
-    assert_eq!(queue.held, held);
-    let delayed: BTreeSet<_> = queue
-        .lanes
-        .iter()
-        .filter_map(|(key, lane)| lane.listed.delayed.map(|at| (at, *key)))
-        .collect();
-    assert_eq!(queue.delayed, delayed);
-    for (session, dependants) in &queue.waiting_for {
-        assert!(!dependants.lanes.is_empty());
-        for key in &dependants.lanes {
-            assert_eq!(queue.lanes[key].listed.waits, Some(*session));
-        }
-    }
-    for (id, key) in &queue.by_id {
-        assert_eq!(queue.lanes[key].session.id(), Some(id));
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -601,5 +398,4 @@ fn the_model_notices_a_request_that_is_gone() {
     drop(world.flying.pop());
     let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.check()));
     assert!(seen.is_err());
-    let _ = status(200);
 }
