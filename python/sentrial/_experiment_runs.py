@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Generator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sentrial import _core
 from sentrial._experiment_errors import said
+from sentrial._experiment_threads import SideBySide
 from sentrial.context import set_experiment_context
 from sentrial.experiment import ExperimentRunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sentrial.experiment import (
         Experiment,
@@ -29,19 +30,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Job:
-    """One run: one variant on one test case."""
+    """One run: one variant on one test case.
+
+    Attributes:
+        experiment: The experiment it belongs to.
+        number: Its place among the runs, from 1.
+        variant: The variant.
+        test_case: The test case.
+        tracker: What reports its start and its end.
+    """
 
     experiment: Experiment
     number: int
     variant: ExperimentVariant
     test_case: ExperimentTestCase
+    tracker: ExperimentRunTracker = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tracker = self.experiment.track_run(self.variant.name, self.test_case.session_id)
+        object.__setattr__(self, "tracker", tracker)
 
     def run(
         self,
         agent: Callable[[ExperimentTestCase, ExperimentVariant, ExperimentRunTracker], Any],
     ) -> ExperimentRunResult:
         """Run ``agent(test_case, variant, tracker)``; what it raises is in the result."""
-        tracker = self.experiment.track_run(self.variant.name, self.test_case.session_id)
+        tracker = self.tracker
         try:
             with tracker:
                 recorded = self.enter()
@@ -94,28 +108,20 @@ def jobs_of(experiment: Experiment) -> list[Job]:
     return [Job(experiment, number, *pair) for number, pair in enumerate(pairs, 1)]
 
 
+@contextlib.contextmanager
 def carried_out(
     jobs: Sequence[Job], work: Callable[[Job], T], workers: int
-) -> Iterator[tuple[int, T]]:
-    """Yield the index and the result of each job as it ends; with one worker, in order.
+) -> Iterator[Iterable[tuple[int, T]]]:
+    """Give a block the index and the result of each job as it ends; with one worker, in order.
 
-    Each job runs in a copy of the caller's context, so that what it sets there is gone with it.
+    Each job runs in a copy of the caller's context, so that what it sets there is gone with it. An
+    exception that leaves the block ends all runs as failed.
     """
     if workers == 1:
-        for index, job in enumerate(jobs):
-            yield index, contextvars.copy_context().run(work, job)
+        yield ((index, contextvars.copy_context().run(work, job)) for index, job in enumerate(jobs))
         return
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="sentrial-experiment")
-    try:
-        running = {
-            pool.submit(contextvars.copy_context().run, work, job): index
-            for index, job in enumerate(jobs)
-        }
-        for future in as_completed(running):
-            yield running[future], future.result()
-    finally:
-        # After Ctrl-C: what has not begun never does, what runs is not waited for.
-        pool.shutdown(wait=False, cancel_futures=True)
+    with SideBySide(jobs, work, workers) as running:
+        yield running
 
 
 def finished(outcome: object) -> Any:
@@ -150,7 +156,8 @@ def _in_thread(work: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001  raised again by the caller
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="sentrial-experiment-loop")
+    # After Ctrl-C it does not keep the process alive.
+    thread = threading.Thread(target=run, name="sentrial-experiment-loop", daemon=True)
     thread.start()
     thread.join()
     if errors:

@@ -32,13 +32,33 @@ def watch_mirror() -> None:
     import threading
 
     # In exit handlers no thread can be started since Python 3.12, and what is mirrored to may need
-    # some. This comes before them, and is what concurrent.futures uses; only Python 3.12 itself
-    # refuses threads here already.
+    # some. This comes before them, and is what concurrent.futures uses.
     early = getattr(threading, "_register_atexit", None)
     if early is not None:
-        early(lambda: _finish_mirror(last=False))
+        try:
+            early(_finish_mirror_early)
+        except RuntimeError:
+            # The first call came from an exit handler.
+            _refuse_threads()
     # Before the exit handlers of what is mirrored to: it was made before.
     atexit.register(_finish_mirror)
+
+
+#: Python starts no thread any more.
+refuses_threads = False
+
+
+def _finish_mirror_early() -> None:
+    global refuses_threads  # noqa: PLW0603
+    # Only Python 3.12 itself refuses threads here already.
+    refuses_threads = sys.version_info[:2] == (3, 12)
+    _finish_mirror(last=False)
+    _refuse_threads()
+
+
+def _refuse_threads() -> None:
+    global refuses_threads  # noqa: PLW0603
+    refuses_threads = sys.version_info >= (3, 12)
 
 
 #: The exit hook has begun.

@@ -127,25 +127,28 @@ class _Mirror:
 
     def put(self, sink: Sink, mirrored: Mirrored) -> None:
         size = mirrored.size
+        refused = None
         with self._ready:
-            full = self._items >= MAX_ITEMS or self._bytes + size > MAX_BYTES
-            if not full:
-                self._start()
+            if self._items >= MAX_ITEMS or self._bytes + size > MAX_BYTES:
+                refused = "the mirror is full"
+            elif not self._start():
+                refused = "the program ends, and Python starts no thread for the mirror any more"
+            else:
                 self._items += 1
                 self._bytes += size
                 self._queue.append((sink, mirrored))
                 self.patience = max(self.patience, sink.patience)
                 self._ready.notify()
-        if full:
-            self._drop()
+        if refused is not None:
+            self._drop(refused)
 
-    def _drop(self) -> None:
+    def _drop(self, why: str) -> None:
         self._dropped += 1
         now = time.monotonic()
         if now >= self._next_line:
             # Full and not full may follow each other quickly, while the other place is slow.
             self._next_line = now + _BETWEEN_LINES
-            text = f"the mirror is full: {self._dropped} calls were not mirrored so far"
+            text = f"{why}: {self._dropped} calls were not mirrored so far"
             _log.emit([(_WARNING, text)])
 
     def settle(
@@ -169,12 +172,17 @@ class _Mirror:
         """Requests that have not been recorded."""
         return self._items
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Start the thread unless it runs; False if Python starts none any more."""
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="sentrial-mirror", daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
             self._thread = thread
             _lifecycle.watch_mirror()
+        return True
 
     def _complain(self, kind: str, text: str) -> None:
         if kind not in self._complained:

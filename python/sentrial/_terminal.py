@@ -44,12 +44,15 @@ class Terminal:
             return text
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
-    def line(self, text: str = "") -> None:
-        """Write one line; characters the encoding lacks are escaped."""
+    def showable(self, text: str) -> str:
+        """Return ``text`` as the stream can show it: characters the encoding lacks are escaped."""
         if not self._unicode:
             text = text.translate(_ASCII)
-        shown = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
-        self._stream.write(f"{shown}\n")
+        return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+    def line(self, text: str = "") -> None:
+        """Write one line, as the stream can show it."""
+        self._stream.write(f"{self.showable(text)}\n")
 
     @property
     def is_interactive(self) -> bool:

@@ -14,6 +14,7 @@ The calls of an experiment wait for their answers and raise what goes wrong.
 # ruff: noqa: UP006, UP035, UP045, PYI034, PYI036, SLF001
 
 import logging
+import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from urllib.parse import quote
 from sentrial import client as _client
 from sentrial._core import SentrialClient
 from sentrial._experiment_errors import text_of
-from sentrial.exceptions import SentrialError
+from sentrial.exceptions import APIConnectionError, SentrialError
 
 __all__ = [
     "Experiment",
@@ -97,6 +98,10 @@ class ExperimentRunTracker:
         self.result_session_id: Optional[str] = None
         self._success = True
         self._error_message: Optional[str] = None
+        # Held while the start or the end is reported.
+        self._reporting = threading.Lock()
+        self._running = False
+        self._forbidden = False
 
     @property
     def success(self) -> bool:
@@ -118,37 +123,88 @@ class ExperimentRunTracker:
         self._error_message = message
 
     def __enter__(self) -> "ExperimentRunTracker":
-        started = self.experiment._call(
-            "POST",
-            "/runs",
-            {"variantName": self.variant_name, "baseSessionId": self.base_session_id},
-        )
-        run = started.get("run")
-        if isinstance(run, dict) and run.get("id"):
-            self.run_id = str(run["id"])
+        from sentrial._uninterrupted import uninterrupted
+
+        with self._reporting:
+            if self._forbidden:
+                raise SentrialError("the experiment was interrupted")
+            # A start that is interrupted would leave a run that nobody can end.
+            started, interrupt = uninterrupted(self._start)
+            run = started.get("run")
+            if isinstance(run, dict) and run.get("id"):
+                self.run_id = str(run["id"])
+            self._running = True
+        if interrupt is not None:
+            self._interrupt(interrupt)
+            raise interrupt
         return self
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:  # type: ignore[exit-return]  # documented
         if exc_type is not None:
             self.set_error(f"{exc_type.__name__}: {text_of(exc_val)}")
-        if self.run_id is None:
-            return False
         try:
-            self.experiment._call(
-                "PATCH",
-                f"/runs/{quote(self.run_id, safe='')}",
-                {
-                    "status": "completed" if self._success else "failed",
-                    "resultSessionId": self.result_session_id,
-                    "errorMessage": self._error_message,
-                },
-            )
+            # After Ctrl-C the next one ends this, too.
+            self._end(guarded=not isinstance(exc_val, KeyboardInterrupt))
         except SentrialError as error:
             if exc_type is None:
                 raise
             # What happened in the run matters more than that it could not be reported.
-            _logger.warning("the end of run %s was not recorded: %s", self.run_id, error)
+            self._log_unrecorded(error)
         return False
+
+    def _start(self) -> Dict[str, Any]:
+        started = {"variantName": self.variant_name, "baseSessionId": self.base_session_id}
+        return self.experiment._call("POST", "/runs", started)
+
+    def _end(self, reason: Optional[str] = None, *, guarded: bool = False) -> None:
+        from sentrial._uninterrupted import uninterrupted
+
+        with self._reporting:
+            if not self._running:
+                return
+            self._running = False
+            if reason is not None:
+                self.set_error(reason)
+            if self.run_id is None:
+                return
+            if not guarded:
+                self._patch()
+                return
+            _, interrupt = uninterrupted(self._patch)
+        if interrupt is not None:
+            raise interrupt
+
+    def _patch(self) -> None:
+        ended = {
+            "status": "completed" if self._success else "failed",
+            "resultSessionId": self.result_session_id,
+            "errorMessage": self._error_message,
+        }
+        self.experiment._call("PATCH", f"/runs/{quote(str(self.run_id), safe='')}", ended)
+
+    def _forbid(self) -> None:
+        """Let the run not begin any more, if it has not."""
+        self._forbidden = True
+
+    def _interrupt(self, reason: BaseException) -> bool:
+        """End the run as failed from another thread; its own end is not reported any more.
+
+        Returns:
+            Whether the server can be reached, as far as is known.
+        """
+        # Whoever holds the lock reports an end, or a start that is still to be ended.
+        if not self._running and not self._reporting.locked():
+            return True
+        text = text_of(reason) or "the experiment was interrupted"
+        try:
+            self._end(f"{type(reason).__name__}: {text}")
+        except SentrialError as error:
+            self._log_unrecorded(error)
+            return not isinstance(error, APIConnectionError)
+        return True
+
+    def _log_unrecorded(self, error: SentrialError) -> None:
+        _logger.warning("the end of run %s was not recorded: %s", self.run_id, error)
 
 
 class Experiment:
@@ -274,6 +330,9 @@ class Experiment:
 
         Raises:
             SentrialError: The experiment cannot be fetched.
+            ValueError: `max_workers` is not positive.
+            KeyboardInterrupt: Ctrl-C. The runs that go on are recorded as failed, no further one
+                begins; agents in threads are not waited for. A second Ctrl-C ends that, too.
         """
         from sentrial._experiment_progress import Progress
         from sentrial._experiment_runs import Job, carried_out, jobs_of
@@ -285,8 +344,9 @@ class Experiment:
             return job.run(agent_fn)
 
         results: List[Optional[ExperimentRunResult]] = [None] * len(jobs)
-        with progress:
-            for index, result in carried_out(jobs, work, max_workers if parallel else 1):
+        workers = max_workers if parallel else 1
+        with progress, carried_out(jobs, work, workers) as ended:
+            for index, result in ended:
                 results[index] = result
                 progress.ended(result)
         return [result for result in results if result is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,6 +195,25 @@ def test_l3_any_terminal_can_show_it(local_cli: Cli, experiment: str, encoding: 
     assert results(local_cli, experiment)["variants"][0]["completed"] == 1
 
 
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_l3_names_an_ascii_terminal_cannot_show(local_cli: Cli, on_terminal: bool) -> None:
+    """L3: also in a table, where `rich` would write it as well."""
+    described = {**EXPERIMENT, "variants": [{"name": "Kürzer ✓", "systemPrompt": "sei kürz"}]}
+    file = local_cli.file("e.json", json.dumps(described))
+    made = local_cli("experiment", "create", file).stdout.strip()
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    if on_terminal:
+        shown = local_cli.on_terminal("experiment", "results", made, **ascii_only)
+    else:
+        shown = local_cli("experiment", "results", made, **ascii_only).ok().stdout
+    assert "Error" not in shown
+    lines = re.sub(r"\x1b\[\d*m", "", shown).splitlines()
+    (head,) = (line for line in lines if "VARIANT" in line)
+    (row,) = (line for line in lines if "K\\xfcrzer +" in line)
+    # The columns stand below each other.
+    assert head.index("RUNS") == row.index("0")
+
+
 def test_json_is_all_there_is_on_stdout(local_cli: Cli, experiment: str) -> None:
     agent = "print('loading')\n\ndef agent(query):\n    print('working')\n"
     done = run(local_cli, experiment, agent, "--json")
@@ -310,6 +330,14 @@ def test_without_a_key_it_says_what_to_do(cli: Cli) -> None:
     done = cli("experiment", "info", "exp_1")
     assert done.exit == 1
     assert done.stdout == ("Error: no API key; run `sentrial login`, or set SENTRIAL_API_KEY\n")
+
+
+@pytest.mark.parametrize("action", ["info", "results", "run", "create"])
+def test_what_is_switched_off_says_so(local_cli: Cli, experiment: str, action: str) -> None:
+    subject = local_cli.folder / "experiment.json" if action == "create" else experiment
+    done = local_cli("experiment", action, subject, SENTRIAL_DISABLED="1")
+    assert done.exit == 1
+    assert done.stdout.startswith("Error: SENTRIAL_DISABLED is set")
 
 
 def test_run_experiment_can_be_called(local_cli: Cli, experiment: str) -> None:

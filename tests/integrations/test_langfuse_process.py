@@ -31,10 +31,6 @@ def work(user):
         interaction.set_output("bye")
 """
 
-#: Python 3.12 starts no thread any more once the program has ended, and a client of Langfuse needs
-#: some: it has to be there by then.
-MADE_BEFORE = "client.langfuse.client\n" if sys.version_info[:2] == (3, 12) else ""
-
 TWO_SECONDS = {"SENTRIAL_SHUTDOWN_TIMEOUT": "2"}
 
 real = pytest.mark.usefixtures("langfuse")
@@ -68,7 +64,7 @@ def users(upstream: Upstream) -> list[str]:
 def test_a_program_that_just_ends_is_mirrored_completely(
     collector: Collector, run_python: RunPython, upstream: Upstream
 ) -> None:
-    code = MADE_BEFORE + "for n in range(5): work(f'u{n}')\nends()"
+    code = "for n in range(5): work(f'u{n}')\nends()"
     ran = run(run_python, collector, upstream, code)
     assert ran.finished.exit == 0, ran.report()
     assert users(upstream) == [f"u{n}" for n in range(5)]
@@ -76,11 +72,28 @@ def test_a_program_that_just_ends_is_mirrored_completely(
 
 
 @real
+def test_calls_of_an_exit_handler(
+    collector: Collector, run_python: RunPython, upstream: Upstream
+) -> None:
+    code = "import atexit\natexit.register(lambda: work('late'))\n"
+    ran = run(run_python, collector, upstream, code)
+    assert ran.finished.exit == 0, ran.report()
+    # Its sessions are recorded in any case.
+    assert len(collector.requests()) == 3
+    if sys.version_info[:2] == (3, 12):
+        (line,) = ran.lines
+        assert line.startswith("the program ends, and Python starts no thread for the mirror")
+    else:
+        (trace,) = upstream.traces()
+        assert (trace.name, trace.user_id) == ("chat", "late")
+
+
+@real
 def test_a_session_that_is_not_completed_is_seen(
     collector: Collector, run_python: RunPython, upstream: Upstream
 ) -> None:
     code = "unfinished = client.begin('u', 'chat')\nunfinished.track_tool_call('t', {}, {})"
-    run(run_python, collector, upstream, MADE_BEFORE + code)
+    run(run_python, collector, upstream, code)
     (trace,) = upstream.traces()
     assert (trace.name, trace.user_id) == ("chat", "u")
     assert [found.name for found in trace.observations] == ["t"]

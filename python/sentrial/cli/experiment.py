@@ -109,14 +109,24 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     found = connection.of(options)
     found.required_key()
     found.export()
-    return Experiment(options.experiment_id, found.key, found.url)
+    experiment = Experiment(options.experiment_id, found.key, found.url)
+    _refuse_disabled(experiment._client)
+    return experiment
 
 
 def _client(options: argparse.Namespace) -> SentrialClient:
     from sentrial._core import SentrialClient
 
     found = connection.of(options)
-    return SentrialClient(found.url, found.required_key(), fail_silently=False)
+    client = SentrialClient(found.url, found.required_key(), fail_silently=False)
+    _refuse_disabled(client)
+    return client
+
+
+def _refuse_disabled(client: SentrialClient) -> None:
+    """Say why there is nothing, instead of showing an experiment without variants."""
+    if client.stats()["state"] == "disabled":
+        raise ValueError("SENTRIAL_DISABLED is set: nothing is sent or fetched; unset it")
 
 
 def _create(options: argparse.Namespace) -> int:
@@ -129,6 +139,8 @@ def _create(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise ValueError(f"{options.file} is not valid JSON: {error}") from None
     found = connection.of(options)
+    # Refuses what cannot work, in words of its own.
+    _client(options)
     try:
         experiment = Experiment.create(described, found.required_key(), found.url)
     except NotFoundError:

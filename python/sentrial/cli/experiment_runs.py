@@ -16,7 +16,7 @@ from sentrial.cli.experiment_texts import cut
 from sentrial.exceptions import SentrialError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sentrial._experiment_runs import Job
     from sentrial._terminal import Terminal
@@ -74,10 +74,23 @@ class Runs:
     def carry_out(self) -> None:
         """Run the agent with every variant on every test case."""
         self._title("RUNNING EXPERIMENT")
+        try:
+            with carried_out(self._jobs, self._run, self._workers) as ended:
+                self._show(ended)
+        finally:
+            self._erase_bar()
+        self._title("EXPERIMENT COMPLETE")
+        succeeded = len(self._ended) - self.failed
+        self._terminal.line(f"Results: {succeeded}/{len(self._jobs)} successful")
+        self._terminal.line()
+        self._terminal.line(f"View results at: {plain(self.url)}")
+        self._terminal.flush()
+
+    def _show(self, ended: Iterable[tuple[int, _Run]]) -> None:
+        """Report each run in the order of the runs, whichever ends first."""
         shown = 0
-        for index, run in carried_out(self._jobs, self._run, self._workers):
+        for index, run in ended:
             self._ended[index] = run
-            # In the order of the runs, whichever ends first.
             while shown in self._ended:
                 self._erase_bar()
                 if self._workers > 1:
@@ -85,13 +98,6 @@ class Runs:
                 self._report(self._ended[shown])
                 shown += 1
             self._draw_bar()
-        self._erase_bar()
-        self._title("EXPERIMENT COMPLETE")
-        succeeded = len(self._ended) - self.failed
-        self._terminal.line(f"Results: {succeeded}/{len(self._jobs)} successful")
-        self._terminal.line()
-        self._terminal.line(f"View results at: {plain(self.url)}")
-        self._terminal.flush()
 
     def as_json(self) -> dict[str, Any]:
         """Return all results."""
@@ -121,7 +127,7 @@ class Runs:
     def _run(self, job: Job) -> _Run:
         if self._workers == 1:
             self._announce(job)
-        tracker = self._experiment.track_run(job.variant.name, job.test_case.session_id)
+        tracker = job.tracker
         trace = ""
         started = time.perf_counter()
         seconds = 0.0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def show_table(terminal: Terminal, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write rows under their column names, each column as wide as its widest cell."""
+    rows = [[terminal.showable(cell) for cell in row] for row in rows]
     # Scripts read the plain form, so it never depends on what is installed.
     if terminal.is_interactive and _show_rich_table(terminal, columns, rows):
         return

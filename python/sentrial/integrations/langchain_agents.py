@@ -141,6 +141,7 @@ def _graph(llm: Any, tools: list[Any]) -> Callable[[str, Any], str] | None:
     """Return how to run an agent of LangGraph; None where AgentExecutor is the way."""
     if LANGCHAIN_MAJOR_VERSION < 1 and versions.attribute("langchain.agents", "AgentExecutor"):
         return None
+    versions.check("langgraph")
     # The newer function first: LangGraph's own warns that it is about to go.
     create = versions.attribute("langchain.agents", "create_agent") or get_react_agent()
     agent = create(llm, tools)
@@ -155,6 +156,7 @@ def _graph(llm: Any, tools: list[Any]) -> Callable[[str, Any], str] | None:
 def _executor(llm: Any, tools: list[Any], verbose: bool) -> Callable[[str, Any], str]:
     from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
+    versions.check("langchain-agents")
     prompt = ChatPromptTemplate.from_messages(
         [
             ("system", _SYSTEM_PROMPT),

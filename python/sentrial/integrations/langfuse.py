@@ -12,6 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional, TypeVar
 
+from sentrial import _lifecycle
 from sentrial.integrations import versions
 from sentrial.integrations.base import documented_in, text_of
 
@@ -25,6 +26,8 @@ __all__ = ["LangfuseIntegration"]
 T = TypeVar("T")
 
 _logger = logging.getLogger("sentrial.langfuse")
+# What Python says when a thread is started too late; Langfuse's clients have several.
+_NO_THREAD = "interpreter shutdown"
 
 
 @documented_in("sentrial.langfuse_integration")
@@ -271,22 +274,39 @@ class _Made:
 
 
 def _make(options: dict[str, str | None]) -> _Made:
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    try:
+        # Not even loaded when it is of no use: that takes a second, at the end of a program.
+        made = None if _lifecycle.refuses_threads else _make_of_langfuse(given)
+    except RuntimeError as error:
+        if _NO_THREAD not in str(error):
+            raise
+        made = None
+    if made is None:
+        from sentrial.integrations.langfuse_ingestion import Ingestion
+
+        return _Made(Ingestion(**given), None)
+    return made
+
+
+def _make_of_langfuse(given: dict[str, Any]) -> _Made | None:
+    """Return a client of Langfuse's own; None if it cannot be had without a side effect."""
     import inspect
 
     from langfuse import Langfuse
 
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     provider = None
     if "tracer_provider" in inspect.signature(Langfuse.__init__).parameters:
         # Otherwise it would become, or use, the global provider of the program.
         from opentelemetry.sdk.trace import TracerProvider
 
-        provider = given["tracer_provider"] = TracerProvider(shutdown_on_exit=False)
+        provider = TracerProvider(shutdown_on_exit=False)
+        given = {**given, "tracer_provider": provider}
     elif not hasattr(Langfuse, "trace"):
-        raise RuntimeError(
-            "a client of Langfuse 3.0 or 3.1 takes over the global tracer provider; "
-            "update Langfuse, or pass a client of yours as langfuse_client"
-        )
+        # Versions 3.0 and 3.1 know only the global one.
+        return None
+    if _lifecycle.refuses_threads:
+        return None
     client = Langfuse(**given)
     _take_exit_hook(client)
     return _Made(client, provider)
