@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Queue;
 use super::keep::{ADOPTED, Chores, ROUND_BYTES, is_spoolable};
 use crate::core::error::{DeliveryError, DropReason};
-use crate::core::health::Gate;
+use crate::core::health::{Gate, State};
 use crate::core::lane::Lane;
 use crate::core::receipt::Outcome;
 use crate::core::request::{Kind, Request};
@@ -24,9 +24,10 @@ const LOAD: Room = Room {
 };
 
 impl Queue {
-    /// Above half of a bound the oldest requests go to disk, down to three eighths: early enough
-    /// that callers do not meet the bound itself, at which requests are dropped. A program can
-    /// record about one and a half times as fast as the disk takes it.
+    /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
+    /// enough that callers do not meet the bound itself, at which requests are dropped. While the
+    /// server takes nothing, above one half and down to three eighths: nothing else is to be done,
+    /// and a program can record faster than a disk takes it.
     pub(super) fn collect_overflow(&mut self, chores: &mut Chores, round: usize, now: Instant) {
         if self.keep.is_congested() || self.keep.is_full(now) {
             return;
@@ -35,13 +36,17 @@ impl Queue {
             // With batching the bound is the user's, and says that the oldest are dropped.
             return;
         }
-        let (max_items, max_bytes) = (self.limits.max_items, self.limits.max_bytes);
-        if self.items > max_items / 2 || self.bytes > max_bytes / 2 {
+        let (high, low) = if self.health.state() == State::Up {
+            (6, 4)
+        } else {
+            (4, 3)
+        };
+        if self.fills(high) {
             self.spilling = true;
         }
         let mut bytes = 0;
         while self.spilling && chores.moved.len() < round && bytes < ROUND_BYTES {
-            if self.items <= max_items / 8 * 3 && self.bytes <= max_bytes / 8 * 3 {
+            if !self.fills(low) {
                 self.spilling = false;
                 break;
             }
@@ -65,6 +70,12 @@ impl Queue {
                 break;
             }
         }
+    }
+
+    /// Is more in memory than so many eighths of a bound?
+    fn fills(&self, eighths: usize) -> bool {
+        self.items > self.limits.max_items / 8 * eighths
+            || self.bytes > self.limits.max_bytes / 8 * eighths
     }
 
     /// Moves the oldest requests of a lane, as far as they are hardly younger than the first: the

@@ -87,11 +87,24 @@ impl Rule {
 }
 
 /// A part of a text that a rule found.
-#[derive(Debug, Clone)]
-pub(super) struct Hit {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit<'a> {
     pub(super) start: usize,
     pub(super) end: usize,
-    pub(super) rule: Rule,
+    pub(super) rule: &'a Rule,
+}
+
+/// The longest text in which something can be found: places in it are kept in 32 bits.
+pub(super) const LONGEST: usize = u32::MAX as usize;
+
+/// A part as it is kept: where many are found in a long text, their list is most of the memory that
+/// is touched for it.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    start: u32,
+    end: u32,
+    /// Its place among the rules.
+    rule: u32,
 }
 
 /// Parts of a text, ascending and apart from each other.
@@ -101,9 +114,10 @@ pub(super) struct Hit {
 /// move all behind it, which takes quadratic time where two rules hit in turn.
 #[derive(Debug, Default)]
 pub(super) struct Hits {
-    before: Vec<Hit>,
+    before: Vec<Part>,
     /// The last one is the next.
-    behind: Vec<Hit>,
+    behind: Vec<Part>,
+    rules: Vec<Rule>,
 }
 
 impl Hits {
@@ -112,24 +126,41 @@ impl Hits {
         if start >= end {
             return;
         }
+        let (start, end) = (place(start), place(end));
         self.go_to(start);
-        let next = self.behind.pop_if(|hit| hit.start < end);
-        let mut hit = next.unwrap_or(Hit { start, end, rule });
-        hit.start = hit.start.min(start);
-        hit.end = hit.end.max(end);
-        while let Some(next) = self.behind.pop_if(|next| next.start < hit.end) {
-            hit.end = hit.end.max(next.end);
+        let next = self.behind.pop_if(|part| part.start < end);
+        let mut part = next.unwrap_or_else(|| Part {
+            start,
+            end,
+            rule: self.number(rule),
+        });
+        part.start = part.start.min(start);
+        part.end = part.end.max(end);
+        while let Some(next) = self.behind.pop_if(|next| next.start < part.end) {
+            part.end = part.end.max(next.end);
         }
-        self.before.push(hit);
+        self.before.push(part);
+    }
+
+    /// The place of a rule among those that found something. Few rules do, but each medium is
+    /// described in words of its own.
+    fn number(&mut self, rule: Rule) -> u32 {
+        let media = matches!(rule, Rule::Media(_));
+        let known = self.rules.iter().rposition(|known| *known == rule);
+        let at = known.filter(|_| !media).unwrap_or_else(|| {
+            self.rules.push(rule);
+            self.rules.len() - 1
+        });
+        place(at)
     }
 
     /// Cuts the list in front of the first part that ends behind `start`.
-    fn go_to(&mut self, start: usize) {
-        while let Some(hit) = self.before.pop_if(|hit| hit.end > start) {
-            self.behind.push(hit);
+    fn go_to(&mut self, start: u32) {
+        while let Some(part) = self.before.pop_if(|part| part.end > start) {
+            self.behind.push(part);
         }
-        while let Some(hit) = self.behind.pop_if(|hit| hit.end <= start) {
-            self.before.push(hit);
+        while let Some(part) = self.behind.pop_if(|part| part.end <= start) {
+            self.before.push(part);
         }
     }
 
@@ -137,21 +168,37 @@ impl Hits {
         self.before.is_empty() && self.behind.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Hit> {
-        self.before.iter().chain(self.behind.iter().rev())
+    pub(super) fn iter(&self) -> impl Iterator<Item = Hit<'_>> {
+        let parts = self.before.iter().chain(self.behind.iter().rev());
+        parts.map(|part| Hit {
+            start: part.start as usize,
+            end: part.end as usize,
+            // Every part was added with a rule; a value without one would not be checked.
+            rule: self
+                .rules
+                .get(part.rule as usize)
+                .unwrap_or(&Rule::Withheld),
+        })
     }
 
     pub(super) fn clear(&mut self) {
         self.before.clear();
         self.behind.clear();
+        self.rules.clear();
     }
 
     /// Moves every part to where the original has it.
-    pub(super) fn moved(&mut self, place: impl Fn(usize, usize) -> (usize, usize)) {
-        for hit in self.before.iter_mut().chain(&mut self.behind) {
-            (hit.start, hit.end) = place(hit.start, hit.end);
+    pub(super) fn moved(&mut self, original: impl Fn(usize, usize) -> (usize, usize)) {
+        for part in self.before.iter_mut().chain(&mut self.behind) {
+            let (start, end) = original(part.start as usize, part.end as usize);
+            (part.start, part.end) = (place(start), place(end));
         }
     }
+}
+
+/// A place in a text that is at most [`LONGEST`] bytes long.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::custom::{OverBudget, Patience};
 use super::fold::fold;
-use super::hit::{Hits, Rule};
+use super::hit::{Hits, LONGEST, Rule};
 use super::media::{self, hex};
 use super::rules::{Cover, Mode, Pii, Rules};
 use super::traits::Traits;
@@ -81,6 +81,10 @@ pub(super) fn built_in(
     if (traits.plain() && text.len() < secrets::SHORTEST) || uuid::is_uuid(text) {
         return None;
     }
+    if text.len() > LONGEST {
+        count(&Rule::Withheld);
+        return Some(WITHHELD.to_vec());
+    }
     let pii = rules.pii.as_ref();
     let mut result: Option<Vec<u8>> = None;
     let mut hits = Hits::default();
@@ -99,11 +103,11 @@ pub(super) fn built_in(
             break;
         }
         for hit in hits.iter() {
-            count(&hit.rule);
+            count(hit.rule);
         }
         // Where no secret began none begins now: what stands for personal data is in brackets, and
         // brackets are in no beginning.
-        let bracketed = hits.iter().all(|hit| is_bracketed(&hit.rule, pii));
+        let bracketed = hits.iter().all(|hit| is_bracketed(hit.rule, pii));
         cover.secrets = look_for_secrets && (begun || !bracketed);
         result = Some(replaced(current, &hits, pii));
     }
@@ -122,7 +126,7 @@ fn replaced(text: &[u8], hits: &Hits, pii: Option<&Pii>) -> Vec<u8> {
     for hit in hits.iter() {
         out.extend_from_slice(text.get(from..hit.start).unwrap_or_default());
         let found = text.get(hit.start..hit.end).unwrap_or_default();
-        stand_in(&hit.rule, found, pii, &mut out);
+        stand_in(hit.rule, found, pii, &mut out);
         from = hit.end;
     }
     out.extend_from_slice(text.get(from..).unwrap_or_default());
