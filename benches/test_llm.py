@@ -50,13 +50,13 @@ def test_wrapped_calls(figure: Callable[[Figure], None], home: Path) -> None:
         assert run["delivered"] == _CALLS + 20 + _STREAMS + 2
         runs.append(run)
 
-    def told(bare: str, wrapped: str) -> tuple[float, str]:
-        over = median(run[wrapped] - run[bare] for run in runs)
-        sides = [median(run[side] for run in runs) for side in (wrapped, bare)]
-        return over, f"{sides[0]:.1f} / {sides[1]:.1f} µs"
+    def sides(bare: str, wrapped: str) -> str:
+        wrapped_side, bare_side = [median(run[side] for run in runs) for side in (wrapped, bare)]
+        return f"{wrapped_side:.1f} / {bare_side:.1f} µs"
 
-    over, note = told("bare", "wrapped")
+    over = median(run["over"] for run in runs)
+    note = f"median of the pairs; {sides('bare', 'wrapped')}"
     figure(Figure("wrapped call over the bare one: p50", over, 50, " µs", note=note))
-    over, note = told("bare_piece", "wrapped_piece")
-    note = f"{note}, {runs[0]['pieces']} chunks a stream"
+    over = median(run["wrapped_piece"] - run["bare_piece"] for run in runs)
+    note = f"{sides('bare_piece', 'wrapped_piece')}, {runs[0]['pieces']} chunks a stream"
     figure(Figure("wrapped stream over the bare one, per chunk: p50", over, 5, " µs", note=note))
