@@ -449,8 +449,8 @@ def wrapped(options: dict[str, Any]) -> dict[str, Any]:
     """Time calls of a bare and of a wrapped client against a provider on loopback, by turns.
 
     The wrapped client is another one, so that both have connections of their own; a session is
-    current for both. What the wrapper costs is told by the pairs: the machine's speed drifts by more
-    than that between calls that are far apart.
+    current for both. What the wrapper costs is told by the pairs: the machine's speed drifts by
+    more than that between calls that are far apart.
     """
     import sentrial
     from openai import OpenAI
