@@ -94,20 +94,22 @@ def values() -> Iterator[str]:
 KINDS: dict[str, Callable[[], Iterator[str]]] = {"code": code, "prose": prose, "JSON": values}
 
 
+def found(client: sentrial.SentrialClient) -> int:
+    """Count what was found in texts. Fields with a name that is on the deny list are no finds."""
+    rules: dict[str, dict[str, int]] = client.redaction_report()["rules"]
+    return sum(sum(fields.values()) for rule, fields in rules.items() if rule != "denied_field")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_ordinary_text_is_left_alone(kind: str) -> None:
     client = sentrial.SentrialClient("http://127.0.0.1:9", "sentrial_test_0123456789")
     seen = 0
-    hits = []
     for text in islice(KINDS[kind](), 100_000):
         if MADE_UP in text:
             continue
         seen += len(text)
-        before = client.redaction_report()["total"]
-        if client.redact(text, "value") != text:
-            hits.append((client.redaction_report()["total"] - before, text))
+        client.redact(text, "value")
         if seen >= SIZE[kind]:
             break
     assert seen >= LEAST[kind], f"only {seen} characters to look at in {sys.prefix}"
-    count = sum(each for each, _ in hits)
-    assert count <= PER_MEGABYTE * seen / 1_000_000, client.redaction_report()["rules"]
+    assert found(client) <= PER_MEGABYTE * seen / 1_000_000, client.redaction_report()["rules"]
