@@ -3,14 +3,15 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::SystemTime;
 
-/// RFC 3339 in UTC with microseconds, for `X-Sentrial-Timestamp`.
+/// RFC 3339 in UTC with microseconds, for `X-Sentrial-Timestamp`. Always six digits of them: there
+/// are readers that take no other number, Python's own before 3.11 among them.
 #[must_use]
 pub fn rfc3339(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at)
         .and_then(|time| time.round(jiff::Unit::Microsecond))
         .map_or_else(
             |_| "1970-01-01T00:00:00Z".to_owned(),
-            |time| time.to_string(),
+            |time| format!("{time:.6}"),
         )
 }
 
@@ -35,6 +36,8 @@ mod tests {
     fn a_time_is_rfc_3339_in_utc() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
         assert_eq!(rfc3339(at), "2023-11-14T22:13:20.123456Z");
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
+        assert_eq!(rfc3339(at), "2023-11-14T22:13:20.500000Z");
     }
 
     #[test]
