@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ import pytest
 from sentrial import SentrialClient
 
 from tests.delivery.helpers import balanced
-from tests.delivery.test_outages_random import SHARE, THREADS, Ledger, work
+from tests.delivery.test_outages_random import SHARE, Ledger, recorded
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.waiting import eventually
 
@@ -42,21 +40,10 @@ def database(server: LocalServer) -> Ledger:
 def test_the_database_of_the_local_server_is_what_was_recorded(local_server: LocalServer) -> None:
     with FaultyProxy(local_server.url, SHARE, seed=7) as proxy:
         client = SentrialClient(api_url=proxy.url, api_key=local_server.key, timeout=1.0)
-        ledgers: list[Ledger] = [{} for _ in range(THREADS)]
-        until = time.monotonic() + 60
-        threads = [
-            threading.Thread(target=work, args=(client, number, until, ledger))
-            for number, ledger in enumerate(ledgers)
-        ]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            balanced(client.stats())
-            time.sleep(0.05)
+        ledger = recorded(client, 60)
         proxy.share = 0
         eventually(lambda: client.stats()["pending"] == 0, 100, what="nothing pending")
         stats = balanced(client.stats())
-    ledger = {user: steps for one in ledgers for user, steps in one.items()}
     assert stats["dropped"] == {}
     assert stats["delivered"] == sum(map(len, ledger.values()))
     assert database(local_server) == ledger

@@ -77,6 +77,22 @@ def work(client: sentrial.SentrialClient, thread: int, until: float, ledger: Led
         ledger.update(zip(users, steps, strict=True))
 
 
+def recorded(client: sentrial.SentrialClient, seconds: float) -> Ledger:
+    """Work in several threads for a while, with the counters in balance at every moment."""
+    ledgers: list[Ledger] = [{} for _ in range(THREADS)]
+    until = time.monotonic() + seconds
+    threads = [
+        threading.Thread(target=work, args=(client, number, until, ledger))
+        for number, ledger in enumerate(ledgers)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        balanced(client.stats())
+        time.sleep(0.05)
+    return {user: steps for one in ledgers for user, steps in one.items()}
+
+
 def stored(server: Collector) -> Ledger:
     """Tell what the server has taken in, by user."""
     found: Ledger = {}
@@ -94,21 +110,10 @@ def test_a_third_of_the_requests_fails_and_nothing_is_lost_doubled_or_out_of_ord
 ) -> None:
     server.disturb(SHARE, FAULTS, seed=20)
     client = client_of(server, timeout=1.0)
-    ledgers: list[Ledger] = [{} for _ in range(THREADS)]
-    until = time.monotonic() + seconds
-    threads = [
-        threading.Thread(target=work, args=(client, number, until, ledger))
-        for number, ledger in enumerate(ledgers)
-    ]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        balanced(client.stats())
-        time.sleep(0.05)
+    ledger = recorded(client, seconds)
     failed = sum(not request.accepted for request in server.requests())
     server.clear_scripts()
     eventually(lambda: client.stats()["pending"] == 0, 100, what="nothing pending")
-    ledger = {user: steps for one in ledgers for user, steps in one.items()}
     stats = balanced(client.stats())
     assert stats["dropped"] == {}
     assert stats["delivered"] == sum(map(len, ledger.values()))
