@@ -12,6 +12,7 @@
 //!   crate::core
 //! ```
 
+mod answers;
 mod awaited;
 mod before_send;
 mod begun;
@@ -49,6 +50,11 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(name = "_core")]
 mod core_module {
+    #[pymodule_export]
+    use super::answers::{
+        answer_identity, arguments_of, chat_answer, is_plain, read_member, scalars,
+        usage_of_anthropic, usage_of_google, usage_of_openai,
+    };
     #[pymodule_export]
     use super::begun::{FirstSession, watch_first_session};
     #[pymodule_export]

@@ -1,116 +1,26 @@
-"""Reading providers' objects and dicts, and writing messages down without touching them."""
+"""Reading providers' objects and dicts, and writing messages down without touching them.
+
+What happens at every call is compiled.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from sentrial._core import arguments_of, is_plain, scalars
+from sentrial._core import read_member as read
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Passing", "arguments_of", "fields_of", "kept", "read", "scalars", "written"]
+__all__ = ["Passing", "arguments_of", "kept", "read", "scalars", "written"]
 
-_PLAIN = (str, int, float)
 _DEPTH = 12
 _SHORT = 256
 _HEAD = 128
 #: Members that hold base64 text, and the members beside them by which that can be told.
 _DATA = ("data", "file_data", "image_data")
 _KINDS = ("media_type", "mime_type", "mimeType", "format")
-
-
-#: Names that a class of pydantic's does not have, beside its fields: to look is to raise there.
-_absent: set[tuple[type, str]] = set()
-
-
-def read(value: object, name: str, default: Any = None) -> Any:
-    """Return a member of a dict or an attribute of an object; `default` where there is none.
-
-    Attributes that raise anything else than AttributeError (lazily computed ones) count as absent.
-    Fields are read past `__getattr__`: for a name that is not there, pydantic takes microseconds.
-    """
-    if type(value) is dict:
-        return value.get(name, default)
-    fields = getattr(value, "__dict__", None)
-    if type(fields) is dict:
-        if name in fields:
-            return fields[name]
-        extra = fields and getattr(value, "__pydantic_extra__", None)
-        if type(extra) is dict:
-            if name in extra:
-                return extra[name]
-            if (type(value), name) in _absent:
-                return default
-    return _looked_up(value, name, default)
-
-
-_NO_FIELDS: dict[str, Any] = {}
-
-
-class _Attributes:
-    """The attributes of an object that keeps them elsewhere, asked for like the items of a dict."""
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return read(self._value, name, default)
-
-
-def fields_of(value: Any) -> Any:
-    """Return something whose `get(name)` gives members of a dict or attributes of an object.
-
-    For several fields of one model of pydantic's this is several times faster than `read`; it does
-    not see their properties. None has no fields.
-    """
-    if type(value) is dict:
-        return value
-    if value is None:
-        return _NO_FIELDS
-    try:
-        extra = value.__pydantic_extra__
-    except Exception:  # noqa: BLE001  none of pydantic's, or an object whose every attribute raises
-        return _Attributes(value)
-    if extra is None:
-        return value.__dict__
-    if type(extra) is dict:
-        return {**value.__dict__, **extra} if extra else value.__dict__
-    return _Attributes(value)
-
-
-def _looked_up(value: object, name: str, default: Any) -> Any:
-    try:
-        return getattr(value, name)
-    except AttributeError:
-        if hasattr(type(value), "__pydantic_fields__") and not hasattr(type(value), name):
-            _absent.add((type(value), name))
-    except Exception:  # noqa: BLE001  a property of a foreign object must not break the program
-        return default
-    return default
-
-
-def scalars(given: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Return those of the named parameters that were given as plain values."""
-    return {
-        name: value
-        for name, value in given.items()
-        if name in names and (isinstance(value, _PLAIN) or _is_list_of_str(value))
-    }
-
-
-def _is_list_of_str(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-
-
-def arguments_of(text: object) -> Any:
-    """Return a tool call's arguments as an object, if the model wrote valid JSON; else as text."""
-    if not isinstance(text, str):
-        return text
-    import json
-
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def kept(kwargs: dict[str, Any], name: str) -> Any:
@@ -148,14 +58,9 @@ def written(value: Any) -> Any:
 
     Nothing is consumed or changed. What holds no media is returned as it is.
     """
-    kind = type(value)
-    if kind is list:
-        return _written_list(value, _DEPTH)
-    if kind is str and not value.startswith("data:"):
+    if is_plain(value):
         return value
-    if kind is Passing:
-        value = value.passed
-    return _written(value, _DEPTH)
+    return _written(value.passed if type(value) is Passing else value, _DEPTH)
 
 
 def _written(value: Any, depth: int) -> Any:
