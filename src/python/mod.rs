@@ -53,7 +53,7 @@ mod core_module {
     #[pymodule_export]
     use super::answers::{
         answer_identity, arguments_of, chat_answer, is_plain, read_member, scalars,
-        usage_of_anthropic, usage_of_google, usage_of_openai,
+        usage_of_anthropic, usage_of_google, usage_of_openai, written,
     };
     #[pymodule_export]
     use super::begun::{FirstSession, watch_first_session};

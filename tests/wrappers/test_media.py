@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sentrial.wrappers import _values
-from sentrial.wrappers._values import Passing, is_plain, written
+from sentrial._core import is_plain
+from sentrial.wrappers._media import rewritten
+from sentrial.wrappers._values import Passing, written
 
 PNG = b"\x89PNG" + bytes(range(256)) * 4
 TEXT = base64.b64encode(PNG).decode()
@@ -153,10 +154,10 @@ OTHERS = st.sampled_from(
 def test_what_is_plain_would_be_written_as_it_is(value: Any, depth: int, wrap: Any) -> None:
     for _ in range(depth):
         value = wrap([value])
-    rewritten = _values._written(value, 12)
+    expected = rewritten(value)
     if is_plain(value):
-        assert rewritten is value
-    assert written(value) == rewritten
+        assert expected is value
+    assert written(value) == expected
 
 
 @settings(max_examples=200, deadline=None)
@@ -171,7 +172,7 @@ def test_short_texts_and_numbers_are_plain(value: Any) -> None:
 def test_the_length_from_which_text_is_looked_at(length: int, name: Any) -> None:
     for text in (("QUJD" * 99)[:length], ("data:" + "A" * 500)[:length]):
         value = [{name: text}]
-        assert is_plain(value) <= (_values._written(value, 12) is value)
+        assert is_plain(value) <= (rewritten(value) is value)
         assert is_plain(value) or length > 256
     assert is_plain([{name: ("é " * 300)[:length]}]) or (length > 256 and name != "text")
 

@@ -5,10 +5,9 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use super::arguments::arguments_of;
 use super::identity::identity;
-use super::items;
 use super::members::{Members, member};
-use super::usage;
-use crate::python::once::intern;
+use super::{Read, items, usage};
+use crate::python::once::{intern, names};
 
 type Object<'py> = Bound<'py, PyAny>;
 
@@ -22,20 +21,19 @@ type Answer<'py> = (
 
 /// Reads a `ChatCompletion`, a parsed one, or its JSON; what the model thought only if asked for.
 #[pyfunction]
-pub(crate) fn chat_answer<'py>(response: &Object<'py>, thinking: bool) -> PyResult<Answer<'py>> {
+pub(crate) fn chat_answer<'py>(response: &Object<'py>, thinking: bool) -> Read<Answer<'py>> {
     let py = response.py();
     let members = Members::of(response)?;
     let metadata = identity(&members, response)?;
-    let usage = match members.get(intern!(py, "usage"))? {
+    let [usage, choices] = members.all(py, names!(py, ["usage", "choices"]))?;
+    let usage = match usage {
         Some(usage) => Some(usage::of_openai(&usage)?.into_usage(py)?),
         None => None,
     };
-    let choices = members.get(intern!(py, "choices"))?;
-    let choices = choices.as_ref().and_then(items).unwrap_or_default();
-    let told = choices
-        .iter()
-        .map(|choice| Choice::of(choice, thinking))
-        .collect::<PyResult<Vec<_>>>()?;
+    let mut told = Vec::new();
+    for choice in choices.as_ref().and_then(items).into_iter().flatten() {
+        told.push(Choice::of(&choice, thinking)?);
+    }
     let Some(first) = told.first() else {
         let nothing = PyString::new(py, "").into_any();
         return Ok((nothing, usage, PyDict::new(py), metadata));
@@ -44,10 +42,7 @@ pub(crate) fn chat_answer<'py>(response: &Object<'py>, thinking: bool) -> PyResu
         metadata.set_item(intern!(py, "finish_reason"), reason)?;
     }
     if told.len() > 1 {
-        let all = PyList::empty(py);
-        for (index, choice) in told.iter().enumerate() {
-            all.append(choice.among_others(py, index)?)?;
-        }
+        let all = all_of(py, &told)?;
         first.fields.set_item(intern!(py, "choices"), all)?;
     }
     Ok((first.content.clone(), usage, first.fields.clone(), metadata))
@@ -62,71 +57,125 @@ struct Choice<'py> {
 }
 
 impl<'py> Choice<'py> {
-    fn of(choice: &Object<'py>, thinking: bool) -> PyResult<Self> {
+    fn of(choice: &Object<'py>, thinking: bool) -> Read<Self> {
         let py = choice.py();
-        let choice = Members::of(choice)?;
-        let message = choice.below(intern!(py, "message"))?;
-        let fields = PyDict::new(py);
-        if let Some(calls) = tool_calls(py, &message)? {
-            fields.set_item(intern!(py, "tool_calls"), calls)?;
-        }
-        let name = intern!(py, "refusal");
-        if let Some(refusal) = message.get(name)?.filter(is_text) {
-            fields.set_item(name, refusal)?;
-        }
-        if thinking && let Some(thought) = thought(py, &message)? {
-            fields.set_item(intern!(py, "thinking"), thought)?;
-        }
-        let name = intern!(py, "parsed");
-        if let Some(parsed) = message.get(name)? {
-            fields.set_item(name, parsed)?;
-        }
-        let name = intern!(py, "audio");
-        if let Some(audio) = message.get(name)?
-            && let Some(spoken) = spoken(&audio)?
-        {
-            fields.set_item(name, spoken)?;
-        }
+        let names = names!(py, ["message", "finish_reason"]);
+        let [message, finish_reason] = Members::of(choice)?.all(py, names)?;
+        let message = Members::of_any(message.as_ref())?;
         let content = message.get(intern!(py, "content"))?;
         Ok(Self {
             content: content.unwrap_or_else(|| PyString::new(py, "").into_any()),
-            fields,
-            finish_reason: choice.get(intern!(py, "finish_reason"))?,
+            fields: beside_content(py, &message, thinking)?,
+            finish_reason,
         })
     }
+}
 
-    /// As it stands in the list of all choices.
-    fn among_others(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyDict>> {
-        let told = PyDict::new(py);
-        told.set_item(intern!(py, "index"), index)?;
-        told.set_item(intern!(py, "content"), &self.content)?;
-        told.set_item(intern!(py, "finish_reason"), &self.finish_reason)?;
-        told.update(self.fields.as_mapping())?;
-        Ok(told)
+/// The list of all choices, where there are several.
+#[inline(never)]
+fn all_of<'py>(py: Python<'py>, told: &[Choice<'py>]) -> Read<Bound<'py, PyList>> {
+    let all = PyList::empty(py);
+    for (index, choice) in told.iter().enumerate() {
+        let one = PyDict::new(py);
+        one.set_item(intern!(py, "index"), index)?;
+        one.set_item(intern!(py, "content"), &choice.content)?;
+        one.set_item(intern!(py, "finish_reason"), &choice.finish_reason)?;
+        one.update(choice.fields.as_mapping())?;
+        all.append(one)?;
     }
+    Ok(all)
+}
+
+/// What a message holds beside its content: mostly nothing.
+fn beside_content<'py>(
+    py: Python<'py>,
+    message: &Members<'py>,
+    thinking: bool,
+) -> Read<Bound<'py, PyDict>> {
+    let fields = PyDict::new(py);
+    let names = names!(
+        py,
+        [
+            "tool_calls",
+            "function_call",
+            "refusal",
+            // Where compatible servers put what the model thought.
+            "reasoning_content",
+            "reasoning",
+            "parsed",
+            "audio",
+        ]
+    );
+    let found = message.all(py, names)?;
+    if found.iter().any(Option::is_some) {
+        tell(found, thinking, &fields)?;
+    }
+    Ok(fields)
+}
+
+#[inline(never)]
+fn tell<'py>(
+    [
+        calls,
+        legacy,
+        refusal,
+        reasoning_content,
+        reasoning,
+        parsed,
+        audio,
+    ]: [Option<Object<'py>>; 7],
+    thinking: bool,
+    fields: &Bound<'py, PyDict>,
+) -> Read<()> {
+    let py = fields.py();
+    let thought = reasoning_content.filter(is_text).or(reasoning);
+    let told = [
+        tool_calls(py, calls.as_ref(), legacy.as_ref())?,
+        refusal.filter(is_text),
+        thought.filter(|thought| thinking && is_text(thought) && !is_empty(thought)),
+        parsed,
+        match audio {
+            Some(audio) => spoken(&audio)?,
+            None => None,
+        },
+    ];
+    let names = names!(py, ["tool_calls", "refusal", "thinking", "parsed", "audio"]);
+    for (name, value) in names.iter().zip(told) {
+        if let Some(value) = value {
+            fields.set_item(name, value)?;
+        }
+    }
+    Ok(())
 }
 
 fn is_text(value: &Object<'_>) -> bool {
     value.is_instance_of::<PyString>()
 }
 
+fn is_empty(text: &Object<'_>) -> bool {
+    text.cast::<PyString>()
+        .is_ok_and(|text| text.len().is_ok_and(|length| length == 0))
+}
+
 /// The tools that the model asks for, that of the older `function_call` too; None if there is none.
 fn tool_calls<'py>(
     py: Python<'py>,
-    message: &Members<'py>,
-) -> PyResult<Option<Vec<Bound<'py, PyDict>>>> {
-    let calls = message.get(intern!(py, "tool_calls"))?;
-    let calls = calls.as_ref().and_then(items).unwrap_or_default();
-    let mut told = calls.iter().map(tool_call).collect::<PyResult<Vec<_>>>()?;
-    if let Some(legacy) = message.get(intern!(py, "function_call"))?
-        && member(&legacy, intern!(py, "name"))?.is_some()
-    {
-        told.push(function(None, &legacy)?);
+    calls: Option<&Object<'py>>,
+    legacy: Option<&Object<'py>>,
+) -> Read<Option<Object<'py>>> {
+    let told = PyList::empty(py);
+    for call in calls.and_then(items).into_iter().flatten() {
+        told.append(tool_call(&call)?)?;
     }
-    Ok(Some(told).filter(|told| !told.is_empty()))
+    if let Some(legacy) = legacy
+        && member(legacy, intern!(py, "name"))?.is_some()
+    {
+        told.append(function(None, legacy)?)?;
+    }
+    Ok((!told.is_empty()).then(|| told.into_any()))
 }
 
-fn tool_call<'py>(call: &Object<'py>) -> PyResult<Bound<'py, PyDict>> {
+fn tool_call<'py>(call: &Object<'py>) -> Read<Bound<'py, PyDict>> {
     let py = call.py();
     let id = member(call, intern!(py, "id"))?;
     if let Some(called) = member(call, intern!(py, "function"))? {
@@ -142,7 +191,7 @@ fn tool_call<'py>(call: &Object<'py>) -> PyResult<Bound<'py, PyDict>> {
     }
 }
 
-fn function<'py>(id: Option<Object<'py>>, function: &Object<'py>) -> PyResult<Bound<'py, PyDict>> {
+fn function<'py>(id: Option<Object<'py>>, function: &Object<'py>) -> Read<Bound<'py, PyDict>> {
     let py = function.py();
     let arguments = member(function, intern!(py, "arguments"))?;
     let arguments = arguments.as_ref().map(arguments_of).transpose()?;
@@ -154,30 +203,17 @@ fn described<'py>(
     id: Option<Object<'py>>,
     name: Option<Object<'py>>,
     arguments: Option<Object<'py>>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> Read<Bound<'py, PyDict>> {
     let call = PyDict::new(py);
-    call.set_item(intern!(py, "id"), id)?;
-    call.set_item(intern!(py, "name"), name)?;
-    call.set_item(intern!(py, "arguments"), arguments)?;
+    let names = names!(py, ["id", "name", "arguments"]);
+    for (name, value) in names.iter().zip([id, name, arguments]) {
+        call.set_item(name, value)?;
+    }
     Ok(call)
 }
 
-/// What the model thought, from where compatible servers put it.
-fn thought<'py>(py: Python<'py>, message: &Members<'py>) -> PyResult<Option<Object<'py>>> {
-    let mut thought = message
-        .get(intern!(py, "reasoning_content"))?
-        .filter(is_text);
-    if thought.is_none() {
-        thought = message.get(intern!(py, "reasoning"))?.filter(is_text);
-    }
-    let Some(thought) = thought else {
-        return Ok(None);
-    };
-    Ok((!thought.is_empty()?).then_some(thought))
-}
-
 /// An answer that was spoken, by its text: the sound itself is not recorded.
-fn spoken<'py>(audio: &Object<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+fn spoken<'py>(audio: &Object<'py>) -> Read<Option<Object<'py>>> {
     let py = audio.py();
     let Some(transcript) = member(audio, intern!(py, "transcript"))? else {
         return Ok(None);
@@ -186,5 +222,5 @@ fn spoken<'py>(audio: &Object<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
     let name = intern!(py, "id");
     told.set_item(name, member(audio, name)?)?;
     told.set_item(intern!(py, "transcript"), transcript)?;
-    Ok(Some(told))
+    Ok(Some(told.into_any()))
 }

@@ -3,13 +3,14 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use super::Read;
 use super::members::{Members, member};
 use crate::python::json::absorb;
-use crate::python::once::intern;
+use crate::python::once::{intern, names};
 
 /// The ids of an answer of `OpenAI`'s or Anthropic's, and the model that gave it, for the metadata.
 #[pyfunction]
-pub(crate) fn answer_identity<'py>(response: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn answer_identity<'py>(response: &Bound<'py, PyAny>) -> Read<Bound<'py, PyDict>> {
     identity(&Members::of(response)?, response)
 }
 
@@ -17,31 +18,21 @@ pub(crate) fn answer_identity<'py>(response: &Bound<'py, PyAny>) -> PyResult<Bou
 pub(super) fn identity<'py>(
     members: &Members<'py>,
     response: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyDict>> {
+) -> Read<Bound<'py, PyDict>> {
     let py = response.py();
-    let found = PyDict::new(py);
-    let tell = |name: &Bound<'py, PyString>, value: Option<Bound<'py, PyAny>>| {
-        let text = value.filter(PyAnyMethods::is_instance_of::<PyString>);
-        text.map_or(Ok(()), |text| found.set_item(name, text))
+    let names = names!(py, ["id", "model", "_request_id"]);
+    let [id, model, request_id] = members.all(py, names)?;
+    let request_id = match request_id {
+        Some(id) if absorb(py, id.is_truthy())? == Some(true) => Some(id),
+        // No field of the class: the client sets it, on some answers.
+        _ => member(response, intern!(py, "_request_id"))?,
     };
-    tell(intern!(py, "response_id"), members.get(intern!(py, "id"))?)?;
-    let model = members.get(intern!(py, "model"))?;
-    tell(intern!(py, "response_model"), model)?;
-    tell(intern!(py, "request_id"), request_id(members, response)?)?;
-    Ok(found)
-}
-
-/// No field of the class: the client sets it, on some answers.
-fn request_id<'py>(
-    members: &Members<'py>,
-    response: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = response.py();
-    let name = intern!(py, "_request_id");
-    if let Some(id) = members.get(name)?
-        && absorb(py, id.is_truthy())? == Some(true)
-    {
-        return Ok(Some(id));
+    let told = names!(py, ["response_id", "response_model", "request_id"]);
+    let found = PyDict::new(py);
+    for (name, value) in told.iter().zip([id, model, request_id]) {
+        if let Some(value) = value.filter(PyAnyMethods::is_instance_of::<PyString>) {
+            found.set_item(name, value)?;
+        }
     }
-    member(response, name)
+    Ok(found)
 }

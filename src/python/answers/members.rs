@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet, PyString, PyType};
 
+use super::Read;
 use crate::python::json::absorb;
 use crate::python::once::{Once, intern};
 
@@ -19,7 +20,7 @@ pub(crate) fn read_member<'py>(
     value: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
     default: Option<Bound<'py, PyAny>>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Read<Option<Bound<'py, PyAny>>> {
     Ok(find(value, name)?.or(default))
 }
 
@@ -27,16 +28,16 @@ pub(crate) fn read_member<'py>(
 pub(super) fn member<'py>(
     value: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Read<Option<Bound<'py, PyAny>>> {
     Ok(find(value, name)?.filter(|found| !found.is_none()))
 }
 
 fn find<'py>(
     value: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Read<Option<Bound<'py, PyAny>>> {
     if let Ok(dict) = value.cast_exact::<PyDict>() {
-        return dict.get_item(name);
+        return Ok(dict.get_item(name)?);
     }
     if let Some(fields) = fields(value)? {
         if let Some(found) = fields.get_item(name)? {
@@ -71,7 +72,12 @@ pub(super) enum Members<'py> {
 }
 
 impl<'py> Members<'py> {
-    pub(super) fn of(value: &Bound<'py, PyAny>) -> PyResult<Self> {
+    pub(super) fn of_any(value: Option<&Bound<'py, PyAny>>) -> Read<Self> {
+        value.map_or(Ok(Self::Nothing), Self::of)
+    }
+
+    #[inline(never)]
+    pub(super) fn of(value: &Bound<'py, PyAny>) -> Read<Self> {
         if let Ok(dict) = value.cast_exact::<PyDict>() {
             return Ok(Self::Dict(dict.clone()));
         }
@@ -91,7 +97,7 @@ impl<'py> Members<'py> {
     }
 
     /// The member of that name, if there is one and it is not None.
-    pub(super) fn get(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(super) fn get(&self, name: &Bound<'py, PyString>) -> Read<Option<Bound<'py, PyAny>>> {
         let found = match self {
             Self::Nothing => None,
             Self::Dict(dict) => dict.get_item(name)?,
@@ -104,13 +110,43 @@ impl<'py> Members<'py> {
         Ok(found.filter(|found| !found.is_none()))
     }
 
-    /// The members of the member of that name.
-    pub(super) fn below(&self, name: &Bound<'py, PyString>) -> PyResult<Self> {
-        Self::of_any(self.get(name)?.as_ref())
+    /// The members of these names, as [`Members::get`] gives them.
+    pub(super) fn all<const N: usize>(
+        &self,
+        py: Python<'py>,
+        names: &[Py<PyString>; N],
+    ) -> Read<[Option<Bound<'py, PyAny>>; N]> {
+        let mut found = [const { None }; N];
+        self.fill(py, names, &mut found)?;
+        Ok(found)
     }
 
-    pub(super) fn of_any(value: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
-        value.map_or(Ok(Self::Nothing), Self::of)
+    /// The members of these names; each that is not there under its other name.
+    pub(super) fn all_by_either<const N: usize>(
+        &self,
+        py: Python<'py>,
+        names: &[Py<PyString>; N],
+        others: &[Py<PyString>; N],
+    ) -> Read<[Option<Bound<'py, PyAny>>; N]> {
+        let mut found = self.all(py, names)?;
+        self.fill(py, others, &mut found)?;
+        Ok(found)
+    }
+
+    /// One loop for all: what is compiled once and short is soon in the caches.
+    #[inline(never)]
+    fn fill(
+        &self,
+        py: Python<'py>,
+        names: &[Py<PyString>],
+        found: &mut [Option<Bound<'py, PyAny>>],
+    ) -> Read<()> {
+        for (name, found) in names.iter().zip(found) {
+            if found.is_none() {
+                *found = self.get(name.bind(py))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -122,7 +158,7 @@ enum Extra<'py> {
 }
 
 /// None for what is no model.
-fn extra<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Extra<'py>>> {
+fn extra<'py>(value: &Bound<'py, PyAny>) -> Read<Option<Extra<'py>>> {
     let name = intern!(value.py(), "__pydantic_extra__");
     Ok(attribute(value, name)?.and_then(|extra| {
         if extra.is_none() {
@@ -133,7 +169,7 @@ fn extra<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Extra<'py>>> {
 }
 
 /// The `__dict__` of an object; None for one that keeps its attributes elsewhere.
-fn fields<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+fn fields<'py>(value: &Bound<'py, PyAny>) -> Read<Option<Bound<'py, PyDict>>> {
     let fields = attribute(value, intern!(value.py(), "__dict__"))?;
     Ok(fields.and_then(|fields| fields.cast_into_exact().ok()))
 }
@@ -142,14 +178,15 @@ fn fields<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>
 pub(super) fn attribute<'py>(
     value: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Read<Option<Bound<'py, PyAny>>> {
     Ok(absorb(value.py(), value.getattr_opt(name))?.flatten())
 }
 
+#[inline(never)]
 fn look_up<'py>(
     value: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Read<Option<Bound<'py, PyAny>>> {
     let Some(found) = absorb(value.py(), value.getattr_opt(name))? else {
         return Ok(None);
     };
@@ -159,17 +196,17 @@ fn look_up<'py>(
     Ok(found)
 }
 
-fn absent(py: Python<'_>) -> PyResult<&Bound<'_, PySet>> {
+fn absent(py: Python<'_>) -> Read<&Bound<'_, PySet>> {
     let set = ABSENT.get_or_try_init(|| PySet::empty(py).map(Bound::unbind))?;
     Ok(set.bind(py))
 }
 
-fn is_known_absent(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<bool> {
-    absent(class.py())?.contains((class, name))
+fn is_known_absent(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> Read<bool> {
+    Ok(absent(class.py())?.contains((class, name))?)
 }
 
 /// A class of pydantic's has what it has; an object of another may have it next time.
-fn note_absent(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<()> {
+fn note_absent(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> Read<()> {
     let is_model = attribute(class, intern!(class.py(), "__pydantic_fields__"))?.is_some();
     if is_model && attribute(class, name)?.is_none() {
         absent(class.py())?.add((class, name))?;

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use super::Read;
 use crate::python::once::intern;
 
 /// How deep is looked for media.
@@ -10,8 +11,21 @@ const DEPTH: u8 = 12;
 /// Texts of at most as many characters hold no media.
 const SHORT: usize = 256;
 
+/// Messages as they are recorded: images and other media by type, size and hash.
+///
+/// Nothing is consumed or changed. What holds no media is returned as it is.
+#[pyfunction]
+pub(crate) fn written<'py>(value: &Bound<'py, PyAny>) -> Read<Bound<'py, PyAny>> {
+    if is_plain(value) {
+        return Ok(value.clone());
+    }
+    let py = value.py();
+    let media = py.import(intern!(py, "sentrial.wrappers._media"))?;
+    Ok(media.call_method1(intern!(py, "rewritten"), (value,))?)
+}
+
 /// Whether a value holds nothing that would be written down otherwise: no media, and no object
-/// that might hold some. The answer no is not final: `written` then looks more closely.
+/// that might hold some. The answer no is not final: `rewritten` looks more closely.
 #[pyfunction]
 pub(crate) fn is_plain(value: &Bound<'_, PyAny>) -> bool {
     is_plain_within(value, DEPTH)
@@ -22,28 +36,21 @@ fn is_plain_within(value: &Bound<'_, PyAny>, depth: u8) -> bool {
     if let Ok(text) = value.cast_exact::<PyString>() {
         return is_short(text) || !is_data_url(text);
     }
-    let is_scalar = value.is_none()
-        || value.is_exact_instance_of::<PyInt>()
-        || value.is_exact_instance_of::<PyFloat>()
-        || value.is_exact_instance_of::<PyBool>();
-    let Some(deeper) = depth.checked_sub(1) else {
-        return true;
-    };
-    if is_scalar {
-        return true;
-    }
+    let deeper = depth.saturating_sub(1);
     if let Ok(dict) = value.cast_exact::<PyDict>() {
-        return dict
-            .iter()
-            .all(|(key, item)| is_plain_member(&key, &item, deeper));
+        let mut items = dict.iter();
+        return depth == 0 || items.all(|(key, item)| is_plain_member(&key, &item, deeper));
     }
     if let Ok(list) = value.cast_exact::<PyList>() {
-        return list.iter().all(|item| is_plain_within(&item, deeper));
+        return depth == 0 || list.iter().all(|item| is_plain_within(&item, deeper));
     }
-    match value.cast_exact::<PyTuple>() {
-        Ok(tuple) => tuple.iter().all(|item| is_plain_within(&item, deeper)),
-        Err(_) => false,
+    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        return depth == 0 || tuple.iter().all(|item| is_plain_within(&item, deeper));
     }
+    value.is_none()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBool>()
 }
 
 fn is_plain_member(key: &Bound<'_, PyAny>, item: &Bound<'_, PyAny>, depth: u8) -> bool {

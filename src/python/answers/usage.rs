@@ -8,10 +8,10 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
 
-use super::items;
 use super::members::{Members, attribute, member};
+use super::{Read, items};
 use crate::python::json::absorb;
-use crate::python::once::{Once, intern};
+use crate::python::once::{Once, intern, names};
 
 /// Tokens of one call; no token is in two buckets. The members are those of Python's `Usage`.
 #[derive(Default)]
@@ -31,7 +31,7 @@ static USAGE: Once<(Py<PyAny>, Py<PyAny>)> = Once::new();
 
 impl Counts {
     /// As `sentrial.wrappers.Usage`.
-    pub(super) fn into_usage(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    pub(super) fn into_usage(self, py: Python<'_>) -> Read<Bound<'_, PyAny>> {
         let counts = [
             self.input,
             self.cache_read,
@@ -42,21 +42,22 @@ impl Counts {
             self.output_audio,
             self.total,
         ];
-        let (new, class) = USAGE.get_or_try_init(|| {
-            let class = py.import("sentrial.wrappers._usage")?.getattr("Usage")?;
-            let new = py.get_type::<PyTuple>().getattr("__new__")?;
-            Ok::<_, PyErr>((new.unbind(), class.unbind()))
-        })?;
-        new.bind(py)
-            .call1((class.bind(py), PyTuple::new(py, counts)?))
+        let (new, class) = USAGE.get_or_try_init(|| makers(py))?;
+        let counts = PyTuple::new(py, counts)?;
+        Ok(new.bind(py).call1((class.bind(py), counts))?)
     }
+}
+
+#[cold]
+fn makers(py: Python<'_>) -> PyResult<(Py<PyAny>, Py<PyAny>)> {
+    let class = py.import("sentrial.wrappers._usage")?.getattr("Usage")?;
+    let new = py.get_type::<PyTuple>().getattr("__new__")?;
+    Ok((new.unbind(), class.unbind()))
 }
 
 /// The usage of `OpenAI`'s APIs, or of a server compatible with them; None if there is none.
 #[pyfunction]
-pub(crate) fn usage_of_openai<'py>(
-    usage: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn usage_of_openai<'py>(usage: &Bound<'py, PyAny>) -> Read<Option<Bound<'py, PyAny>>> {
     if usage.is_none() {
         return Ok(None);
     }
@@ -67,7 +68,7 @@ pub(crate) fn usage_of_openai<'py>(
 #[pyfunction]
 pub(crate) fn usage_of_anthropic<'py>(
     usage: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> Read<Option<Bound<'py, PyAny>>> {
     if usage.is_none() {
         return Ok(None);
     }
@@ -76,9 +77,7 @@ pub(crate) fn usage_of_anthropic<'py>(
 
 /// The usage of Gemini; None if there is none, or none of its figures is set.
 #[pyfunction]
-pub(crate) fn usage_of_google<'py>(
-    usage: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(crate) fn usage_of_google<'py>(usage: &Bound<'py, PyAny>) -> Read<Option<Bound<'py, PyAny>>> {
     of_google(usage)?
         .map(|counts| counts.into_usage(usage.py()))
         .transpose()
@@ -86,38 +85,47 @@ pub(crate) fn usage_of_google<'py>(
 
 /// Cached, written and audio tokens are parts of the prompt; reasoning and audio are parts of the
 /// completion. Some compatible servers count reasoning beside the completion: their total says so.
-pub(super) fn of_openai(usage: &Bound<'_, PyAny>) -> PyResult<Counts> {
+pub(super) fn of_openai(usage: &Bound<'_, PyAny>) -> Read<Counts> {
     let py = usage.py();
     let usage = Members::of(usage)?;
-    // The names of the chat API, then those of the responses API.
-    let into = usage.first([
-        intern!(py, "prompt_tokens_details"),
-        intern!(py, "input_tokens_details"),
-    ])?;
+    let [prompt, completion, into, out_of] = usage.all_by_either(
+        py,
+        names!(
+            py,
+            [
+                "prompt_tokens",
+                "completion_tokens",
+                "prompt_tokens_details",
+                "completion_tokens_details",
+            ]
+        ),
+        // The responses API's.
+        names!(
+            py,
+            [
+                "input_tokens",
+                "output_tokens",
+                "input_tokens_details",
+                "output_tokens_details",
+            ]
+        ),
+    )?;
+    let [prompt, completion] = [prompt, completion].map(count);
+    let [total] = usage.counts(py, names!(py, ["total_tokens"]))?;
     let into = Members::of_any(into.as_ref())?;
-    let out_of = usage.first([
-        intern!(py, "completion_tokens_details"),
-        intern!(py, "output_tokens_details"),
-    ])?;
-    let out_of = Members::of_any(out_of.as_ref())?;
-    let prompt = usage.count([intern!(py, "prompt_tokens"), intern!(py, "input_tokens")])?;
-    let completion = usage.count([
-        intern!(py, "completion_tokens"),
-        intern!(py, "output_tokens"),
-    ])?;
-    let total = usage.count([intern!(py, "total_tokens")])?;
-    let mut cached = into.count([intern!(py, "cached_tokens")])?;
+    let [mut cached, written, heard] = into.counts(
+        py,
+        names!(py, ["cached_tokens", "cache_write_tokens", "audio_tokens"]),
+    )?;
     if cached == 0 {
         // Servers before the details existed: DeepSeek and Moonshot.
-        cached = usage.count([
-            intern!(py, "prompt_cache_hit_tokens"),
-            intern!(py, "cached_tokens"),
-        ])?;
+        let names = names!(py, ["prompt_cache_hit_tokens"]);
+        [cached] = usage
+            .all_by_either(py, names, names!(py, ["cached_tokens"]))?
+            .map(count);
     }
-    let written = into.count([intern!(py, "cache_write_tokens")])?;
-    let heard = into.count([intern!(py, "audio_tokens")])?;
-    let reasoning = out_of.count([intern!(py, "reasoning_tokens")])?;
-    let spoken = out_of.count([intern!(py, "audio_tokens")])?;
+    let [reasoning, spoken] = Members::of_any(out_of.as_ref())?
+        .counts(py, names!(py, ["reasoning_tokens", "audio_tokens"]))?;
 
     let with_reasoning = completion.saturating_add(reasoning);
     let beside = reasoning > 0 && total > 0 && total == prompt.saturating_add(with_reasoning);
@@ -137,17 +145,29 @@ pub(super) fn of_openai(usage: &Bound<'_, PyAny>) -> PyResult<Counts> {
 }
 
 /// Cache counts come on top of the input.
-fn of_anthropic(usage: &Bound<'_, PyAny>) -> PyResult<Counts> {
+fn of_anthropic(usage: &Bound<'_, PyAny>) -> Read<Counts> {
     let py = usage.py();
     let usage = Members::of(usage)?;
-    let details = usage.below(intern!(py, "output_tokens_details"))?;
-    let whole = usage.count([intern!(py, "output_tokens")])?;
-    let thinking = details.count([intern!(py, "thinking_tokens")])?;
+    let [details] = usage.all(py, names!(py, ["output_tokens_details"]))?;
+    let [thinking] =
+        Members::of_any(details.as_ref())?.counts(py, names!(py, ["thinking_tokens"]))?;
+    let [input, cache_read, cache_write, whole] = usage.counts(
+        py,
+        names!(
+            py,
+            [
+                "input_tokens",
+                "cache_read_input_tokens",
+                "cache_creation_input_tokens",
+                "output_tokens",
+            ]
+        ),
+    )?;
     let (output, [reasoning]) = split(whole, [thinking]);
     Ok(Counts {
-        input: usage.count([intern!(py, "input_tokens")])?,
-        cache_read: usage.count([intern!(py, "cache_read_input_tokens")])?,
-        cache_write: usage.count([intern!(py, "cache_creation_input_tokens")])?,
+        input,
+        cache_read,
+        cache_write,
         output,
         reasoning,
         ..Counts::default()
@@ -156,31 +176,48 @@ fn of_anthropic(usage: &Bound<'_, PyAny>) -> PyResult<Counts> {
 
 /// Cached tokens are part of the prompt; thoughts and what tools gave back come beside prompt and
 /// candidates. The older package knows no thoughts: they are what its total has beyond its parts.
-fn of_google(usage: &Bound<'_, PyAny>) -> PyResult<Option<Counts>> {
+fn of_google(usage: &Bound<'_, PyAny>) -> Read<Option<Counts>> {
     let py = usage.py();
     let usage = Members::of(usage)?;
-    let prompt = usage.count([intern!(py, "prompt_token_count")])?;
-    let candidates = usage.count([
-        intern!(py, "candidates_token_count"),
-        intern!(py, "response_token_count"),
-    ])?;
-    let total = usage.count([intern!(py, "total_token_count")])?;
+    let [prompt, total, thoughts, from_tools, cached] = usage.counts(
+        py,
+        names!(
+            py,
+            [
+                "prompt_token_count",
+                "total_token_count",
+                "thoughts_token_count",
+                "tool_use_prompt_token_count",
+                "cached_content_token_count",
+            ]
+        ),
+    )?;
+    let names = names!(py, ["candidates_token_count"]);
+    let [candidates] = usage
+        .all_by_either(py, names, names!(py, ["response_token_count"]))?
+        .map(count);
     if prompt == 0 && candidates == 0 && total == 0 {
         return Ok(None);
     }
-    let from_tools = usage.count([intern!(py, "tool_use_prompt_token_count")])?;
-    let mut reasoning = usage.count([intern!(py, "thoughts_token_count")])?;
-    if reasoning == 0 {
-        reasoning = [prompt, candidates, from_tools]
+    let reasoning = if thoughts == 0 {
+        [prompt, candidates, from_tools]
             .into_iter()
-            .fold(total, u64::saturating_sub);
-    }
-    let cached = usage.count([intern!(py, "cached_content_token_count")])?;
-    let audio = |name| audio_in(usage.get(name)?.as_ref());
+            .fold(total, u64::saturating_sub)
+    } else {
+        thoughts
+    };
+    let names = names!(
+        py,
+        [
+            "prompt_tokens_details",
+            "cache_tokens_details",
+            "candidates_tokens_details",
+        ]
+    );
+    let [into, from_cache, out_of] = usage.all(py, names)?;
     // Audio that came from the cache is counted as cached.
-    let heard = audio(intern!(py, "prompt_tokens_details"))?
-        .saturating_sub(audio(intern!(py, "cache_tokens_details"))?);
-    let spoken = audio(intern!(py, "candidates_tokens_details"))?;
+    let heard = audio_in(into.as_ref())?.saturating_sub(audio_in(from_cache.as_ref())?);
+    let spoken = audio_in(out_of.as_ref())?;
     let (rest, [cache_read, input_audio]) = split(prompt, [cached, heard]);
     let (output, [output_audio]) = split(candidates, [spoken]);
     Ok(Some(Counts {
@@ -196,29 +233,15 @@ fn of_google(usage: &Bound<'_, PyAny>) -> PyResult<Option<Counts>> {
 }
 
 impl<'py> Members<'py> {
-    /// The first of several members that is there.
-    fn first<const N: usize>(
-        &self,
-        names: [&Bound<'py, PyString>; N],
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        for name in names {
-            if let Some(found) = self.get(name)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first of several members that is there, as a count.
-    fn count<const N: usize>(&self, names: [&Bound<'py, PyString>; N]) -> PyResult<u64> {
-        Ok(self.first(names)?.as_ref().map_or(0, count))
+    fn counts<const N: usize>(&self, py: Python<'py>, names: &[Py<PyString>; N]) -> Read<[u64; N]> {
+        Ok(self.all(py, names)?.map(count))
     }
 }
 
-fn count(value: &Bound<'_, PyAny>) -> u64 {
-    if !value.is_exact_instance_of::<PyInt>() {
+fn count(value: Option<Bound<'_, PyAny>>) -> u64 {
+    let Some(value) = value.filter(PyAnyMethods::is_exact_instance_of::<PyInt>) else {
         return 0;
-    }
+    };
     value.extract().unwrap_or_else(|_| {
         // Less than zero, or more than there is room for.
         if value.gt(0).unwrap_or(false) {
@@ -241,14 +264,14 @@ fn split<const N: usize>(whole: u64, parts: [u64; N]) -> (u64, [u64; N]) {
 }
 
 /// Tokens of the modality AUDIO in a list of counts per modality.
-fn audio_in(details: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+fn audio_in(details: Option<&Bound<'_, PyAny>>) -> Read<u64> {
     let mut sum: u64 = 0;
     for item in details.and_then(items).into_iter().flatten() {
         let py = item.py();
         if let Some(modality) = member(&item, intern!(py, "modality"))?
             && is_audio(&modality)?
         {
-            let count = Members::of(&item)?.count([intern!(py, "token_count")])?;
+            let [count] = Members::of(&item)?.counts(py, names!(py, ["token_count"]))?;
             sum = sum.saturating_add(count);
         }
     }
@@ -256,7 +279,7 @@ fn audio_in(details: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
 }
 
 /// A member of an enumeration, or its text.
-fn is_audio(modality: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn is_audio(modality: &Bound<'_, PyAny>) -> Read<bool> {
     let py = modality.py();
     let value = attribute(modality, intern!(py, "value"))?;
     let equal = value.as_ref().unwrap_or(modality).eq(intern!(py, "AUDIO"));
