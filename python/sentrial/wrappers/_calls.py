@@ -46,12 +46,18 @@ class Method:
         """
         raise NotImplementedError
 
+    #: Tells of a class whether its objects have to be shown to `stream`.
+    may_be_stream = staticmethod(is_stream_class)
+
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
         """Return the stream to hand out in the place of a result; None if it is no stream."""
-        return tracked_stream(result, tracker()) if is_stream_class(type(result)) else None  # type: ignore[arg-type]  # a class is hashable
+        return tracked_stream(result, tracker())
 
     def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
-        """Return other arguments to call with, so that a stream tells its usage; None: as given."""
+        """Return other arguments to call with, so that a stream tells its usage; None: as given.
+
+        Asked where the program asks for a stream by `stream=True`.
+        """
         return None
 
     def refused(self, owner: Any, error: BaseException) -> bool:  # noqa: ARG002
@@ -86,10 +92,13 @@ def wrapped(
         if session is None and not options.without_session:
             return original(*args, **kwargs)
         instance = owner if bound else _SELF
-        running = Running.begin(original, method, options, args, kwargs, instance, session)
-        if running is None:
-            return original(*args, **kwargs)
-        return running.run()
+        try:
+            running = Running(original, method, options, args, kwargs, instance, session)
+        except Exception as problem:  # noqa: BLE001  the call goes its own way
+            running = None
+            if not isinstance(problem, _NoSessionError):
+                warn(problem)
+        return original(*args, **kwargs) if running is None else running.run()
 
     if inspect.iscoroutinefunction(original):
 
@@ -165,8 +174,16 @@ def _read(
         return None
 
 
+class _NoSessionError(Exception):
+    """There is no session that the call could be recorded in."""
+
+
 class Running:
-    """One call of a wrapped method, from its arguments to its answer or stream."""
+    """One call of a wrapped method, from its arguments to its answer or stream.
+
+    Raises:
+        Exception: Whatever goes wrong while the arguments are read: nothing can be recorded.
+    """
 
     __slots__ = ("args", "call", "injected", "kwargs", "method", "options", "original", "owner")
 
@@ -175,44 +192,26 @@ class Running:
         original: Callable[..., Any],
         method: Method,
         options: Options,
-        owner: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        call: Call,
-    ) -> None:
-        self.original = original
-        self.method = method
-        self.options = options
-        self.owner = owner
-        self.args = args
-        self.kwargs = kwargs
-        self.call = call
-        self.injected: dict[str, Any] | None = None
-
-    @classmethod
-    def begin(
-        cls,
-        original: Callable[..., Any],
-        method: Method,
-        options: Options,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         owner: object,
         session: CurrentSession | None,
-    ) -> Running | None:
-        """Read the arguments; None if nothing can be recorded, and the call goes its own way."""
-        try:
-            instance, rest = (owner, args) if owner is not _SELF else _split(args, owner)
-            request = method.request(instance, rest, kwargs)
-            call = Call(session, request) if session is not None else Call.apart(request)
-            if call is None:
-                return None
-            running = cls(original, method, options, instance, args, kwargs, call)
-            running.injected = method.prepare(instance, kwargs)
-        except Exception as problem:  # noqa: BLE001
-            warn(problem)
-            return None
-        return running
+    ) -> None:
+        instance, rest = (owner, args) if owner is not _SELF else _split(args, owner)
+        request = method.request(instance, rest, kwargs)
+        call = Call(session, request) if session is not None else Call.apart(request)
+        if call is None:
+            raise _NoSessionError
+        self.original = original
+        self.method = method
+        self.options = options
+        self.owner = instance
+        self.args = args
+        self.kwargs = kwargs
+        self.call = call
+        self.injected: dict[str, Any] | None = None
+        if kwargs.get("stream") is True:
+            self.injected = method.prepare(instance, kwargs)
 
     def run(self) -> Any:
         """Call the provider."""
@@ -261,7 +260,8 @@ class Running:
             problem = error
             await self.record_in_loop(lambda: self.call.failed(problem), problem)
             raise
-        handed_out, record = self._taken(result)
+        taken = self._taken(result)
+        handed_out, record = taken or (result, functools.partial(self.answered, result))
         if record is not None:
             await self.record_in_loop(record)
         return handed_out
@@ -276,27 +276,36 @@ class Running:
             record()
 
     def _returned(self, result: Any) -> Any:
-        handed_out, record = self._taken(result)
+        taken = self._taken(result)
+        if taken is None:
+            self.answered(result)
+            return result
+        handed_out, record = taken
         if record is not None:
             record()
         return handed_out
 
-    def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None]:
-        """What the program gets, and what records the call now if that can be done now."""
+    def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None] | None:
+        """What the program gets, and what records the call now, if it is not over yet.
+
+        None for an answer, which is handed out as it is.
+        """
+        cls: Any = type(result)
         try:
-            if is_raw_class(type(result)):  # type: ignore[arg-type]
+            if is_raw_class(cls):
                 return result, track_raw(result, self)
-            stream = self.method.stream(result, self._tracker)
+            stream = self.tracked(result) if self.method.may_be_stream(cls) else None
         except Exception as problem:  # noqa: BLE001  the program must get its result
             warn(problem)
             return result, None
-        if stream is not None:
-            return stream, None
-        return result, functools.partial(self.answered, result)
+        return None if stream is None else (stream, None)
 
     def tracked(self, result: Any) -> Any:
         """Return the stream to hand out; None if the result is no stream."""
-        return self.method.stream(result, self._tracker)
+        method = self.method
+        if not method.may_be_stream(type(result)):  # type: ignore[arg-type]  # a class is hashable
+            return None
+        return method.stream(result, self._tracker)
 
     def _tracker(self) -> Tracker:
         accumulator = self.method.accumulator(self.options, injected=self.injected is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from sentrial.wrappers import _google_answers as google
 from sentrial.wrappers._adopt import adopt
 from sentrial.wrappers._calls import Method, wrapped
 from sentrial.wrappers._record import Answer, Options, Request
+from sentrial.wrappers._streams import is_stream_class
 from sentrial.wrappers._targets import Target
 from sentrial.wrappers._values import read, scalars
 
@@ -30,6 +32,11 @@ _PARAMETERS = frozenset(
         "response_mime_type",
     )
 )
+
+
+@functools.lru_cache(maxsize=256)
+def _may_be_stream(cls: type) -> bool:
+    return is_stream_class(cls) or hasattr(cls, "resolve")
 
 
 class Content(Method):
@@ -59,11 +66,13 @@ class Content(Method):
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
         return google.Chunks(options)
 
+    may_be_stream = staticmethod(_may_be_stream)
+
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
-        # What is not streamed is the same class, with nothing left to come.
-        cls = type(result)
-        if hasattr(cls, "__next__") or hasattr(cls, "__anext__") or not hasattr(cls, "resolve"):
+        cls: Any = type(result)
+        if is_stream_class(cls):
             return super().stream(result, tracker)
+        # What is not streamed is the same class, with nothing left to come.
         if read(result, "_done", True) is not False:
             return None
         members = _async_members if hasattr(cls, "__aiter__") else _members
