@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from sentrial.wrappers._record import Answer
     from sentrial.wrappers._tracker import Accumulator
 
-__all__ = ["Method", "Running", "wrapped", "wrapped_helper"]
+__all__ = ["Method", "Running", "is_answer_class", "wrapped", "wrapped_helper"]
+
+
+# Remembered for each class: one look in the place of three.
+@functools.lru_cache(maxsize=256)
+def is_answer_class(cls: type) -> bool:
+    """Tell whether objects of this class can be neither awaited nor iterated nor parsed first."""
+    return not (may_be_awaited(cls) or is_raw_class(cls) or is_stream_class(cls))
 
 
 class Method:
@@ -46,12 +53,12 @@ class Method:
         """
         raise NotImplementedError
 
-    #: Tells of a class whether its objects have to be shown to `stream`.
-    may_be_stream = staticmethod(is_stream_class)
+    #: Tells of a class whether its objects are answers, which are recorded and handed out at once.
+    is_answer = staticmethod(is_answer_class)
 
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
         """Return the stream to hand out in the place of a result; None if it is no stream."""
-        return tracked_stream(result, tracker())
+        return tracked_stream(result, tracker()) if is_stream_class(type(result)) else None  # type: ignore[arg-type]  # a class is hashable
 
     def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
         """Return other arguments to call with, so that a stream tells its usage; None: as given.
@@ -222,7 +229,11 @@ class Running:
                 self.call.failed(error)
                 raise
             return self._run_without()
-        if may_be_awaited(type(result)) and inspect.isawaitable(result):  # type: ignore[arg-type]  # a class is hashable
+        cls: Any = type(result)
+        if self.method.is_answer(cls):
+            self.answered(result)
+            return result
+        if may_be_awaited(cls) and inspect.isawaitable(result):
             return self._run_async(result)
         return self._returned(result)
 
@@ -260,8 +271,7 @@ class Running:
             problem = error
             await self.record_in_loop(lambda: self.call.failed(problem), problem)
             raise
-        taken = self._taken(result)
-        handed_out, record = taken or (result, functools.partial(self.answered, result))
+        handed_out, record = self._taken(result)
         if record is not None:
             await self.record_in_loop(record)
         return handed_out
@@ -276,36 +286,27 @@ class Running:
             record()
 
     def _returned(self, result: Any) -> Any:
-        taken = self._taken(result)
-        if taken is None:
-            self.answered(result)
-            return result
-        handed_out, record = taken
+        handed_out, record = self._taken(result)
         if record is not None:
             record()
         return handed_out
 
-    def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None] | None:
-        """What the program gets, and what records the call now, if it is not over yet.
-
-        None for an answer, which is handed out as it is.
-        """
-        cls: Any = type(result)
+    def _taken(self, result: Any) -> tuple[Any, Callable[[], None] | None]:
+        """What the program gets, and what records the call now if that can be done now."""
         try:
-            if is_raw_class(cls):
+            if is_raw_class(type(result)):  # type: ignore[arg-type]
                 return result, track_raw(result, self)
-            stream = self.tracked(result) if self.method.may_be_stream(cls) else None
+            stream = self.method.stream(result, self._tracker)
         except Exception as problem:  # noqa: BLE001  the program must get its result
             warn(problem)
             return result, None
-        return None if stream is None else (stream, None)
+        if stream is not None:
+            return stream, None
+        return result, functools.partial(self.answered, result)
 
     def tracked(self, result: Any) -> Any:
         """Return the stream to hand out; None if the result is no stream."""
-        method = self.method
-        if not method.may_be_stream(type(result)):  # type: ignore[arg-type]  # a class is hashable
-            return None
-        return method.stream(result, self._tracker)
+        return self.method.stream(result, self._tracker)
 
     def _tracker(self) -> Tracker:
         accumulator = self.method.accumulator(self.options, injected=self.injected is not None)

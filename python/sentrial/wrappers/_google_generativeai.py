@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers import _google_answers as google
 from sentrial.wrappers._adopt import adopt
-from sentrial.wrappers._calls import Method, wrapped
+from sentrial.wrappers._calls import Method, is_answer_class, wrapped
 from sentrial.wrappers._record import Answer, Options, Request
-from sentrial.wrappers._streams import is_stream_class
 from sentrial.wrappers._targets import Target
 from sentrial.wrappers._values import read, scalars
 
@@ -35,8 +34,9 @@ _PARAMETERS = frozenset(
 
 
 @functools.lru_cache(maxsize=256)
-def _may_be_stream(cls: type) -> bool:
-    return is_stream_class(cls) or hasattr(cls, "resolve")
+def _is_answer(cls: type) -> bool:
+    # What is not streamed is the same class, with nothing left to come.
+    return is_answer_class(cls) and not hasattr(cls, "resolve")
 
 
 class Content(Method):
@@ -66,13 +66,12 @@ class Content(Method):
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
         return google.Chunks(options)
 
-    may_be_stream = staticmethod(_may_be_stream)
+    is_answer = staticmethod(_is_answer)
 
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
-        cls: Any = type(result)
-        if is_stream_class(cls):
+        cls = type(result)
+        if hasattr(cls, "__next__") or hasattr(cls, "__anext__") or not hasattr(cls, "resolve"):
             return super().stream(result, tracker)
-        # What is not streamed is the same class, with nothing left to come.
         if read(result, "_done", True) is not False:
             return None
         members = _async_members if hasattr(cls, "__aiter__") else _members
