@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentrial.wrappers import _openai_chat
-from sentrial.wrappers._record import Options
+from sentrial.wrappers._record import Answer, Options
 from sentrial.wrappers._usage import of_anthropic, of_google, of_openai
 from sentrial.wrappers._values import arguments_of, read, scalars
 
@@ -120,6 +120,7 @@ RESPONSE = some(
 def is_read_alike(response: Any, *, thinking: bool = True) -> None:
     content, usage, fields, metadata = reading.chat_answer(response, thinking=thinking)
     answer = _openai_chat.answer(response, Options(thinking=thinking))
+    assert type(answer) is Answer
     assert answer.content == content
     assert answer.usage == usage
     # In this order they are written down, too.

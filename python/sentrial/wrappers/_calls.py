@@ -320,5 +320,5 @@ class Running:
             warn(problem)
             return
         if metadata:
-            answer.metadata.update(metadata)
+            answer = answer._replace(metadata={**(answer.metadata or {}), **metadata})
         self.call.succeeded(answer)

@@ -59,9 +59,7 @@ class Content(Method):
         answer = google.answer(response, options)
         # The package's own way to join parts; it refuses where there is no text.
         text = read(response, "text")
-        if isinstance(text, str) and text:
-            answer.content = text
-        return answer
+        return answer._replace(content=text) if isinstance(text, str) and text else answer
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
         return google.Chunks(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sentrial._core import answer_identity as identity
-from sentrial._core import chat_answer
+from sentrial._core import chat_answer as answer
 from sentrial.wrappers._record import Answer
 from sentrial.wrappers._usage import of_openai
 from sentrial.wrappers._values import arguments_of, read
@@ -17,12 +17,6 @@ __all__ = ["Chunks", "answer", "answer_of_text", "identity"]
 
 #: Where compatible servers put what the model thought.
 _THINKING = ("reasoning_content", "reasoning")
-
-
-def answer(response: Any, options: Options) -> Answer:
-    """Read a `ChatCompletion`, a parsed one, or its JSON."""
-    content, usage, fields, metadata = chat_answer(response, options.thinking)
-    return Answer(content, usage, fields, metadata)
 
 
 def answer_of_text(response: Any) -> Answer:

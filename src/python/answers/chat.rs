@@ -6,23 +6,19 @@ use pyo3::types::{PyDict, PyList, PyString};
 use super::arguments::arguments_of;
 use super::identity::identity;
 use super::members::{Members, member};
+use super::named::NamedTuple;
 use super::{Read, items, usage};
 use crate::python::once::{intern, names};
 
 type Object<'py> = Bound<'py, PyAny>;
 
-/// Content, usage, what else belongs to the answer, and metadata.
-type Answer<'py> = (
-    Object<'py>,
-    Option<Object<'py>>,
-    Bound<'py, PyDict>,
-    Bound<'py, PyDict>,
-);
+static ANSWER: NamedTuple = NamedTuple::new("sentrial.wrappers._record", "Answer");
 
 /// Reads a `ChatCompletion`, a parsed one, or its JSON; what the model thought only if asked for.
 #[pyfunction]
-pub(crate) fn chat_answer<'py>(response: &Object<'py>, thinking: bool) -> Read<Answer<'py>> {
+pub(crate) fn chat_answer<'py>(response: &Object<'py>, options: &Object<'py>) -> Read<Object<'py>> {
     let py = response.py();
+    let thinking = options.getattr(intern!(py, "thinking"))?.is_truthy()?;
     let members = Members::of(response)?;
     let metadata = identity(&members, response)?;
     let [usage, choices] = members.all(py, names!(py, ["usage", "choices"]))?;
@@ -36,7 +32,7 @@ pub(crate) fn chat_answer<'py>(response: &Object<'py>, thinking: bool) -> Read<A
     }
     let Some(first) = told.first() else {
         let nothing = PyString::new(py, "").into_any();
-        return Ok((nothing, usage, PyDict::new(py), metadata));
+        return ANSWER.make(&(nothing, usage, PyDict::new(py), metadata).into_pyobject(py)?);
     };
     if let Some(reason) = &first.finish_reason {
         metadata.set_item(intern!(py, "finish_reason"), reason)?;
@@ -45,7 +41,7 @@ pub(crate) fn chat_answer<'py>(response: &Object<'py>, thinking: bool) -> Read<A
         let all = all_of(py, &told)?;
         first.fields.set_item(intern!(py, "choices"), all)?;
     }
-    Ok((first.content.clone(), usage, first.fields.clone(), metadata))
+    ANSWER.make(&(&first.content, usage, &first.fields, metadata).into_pyobject(py)?)
 }
 
 /// One choice of an answer.

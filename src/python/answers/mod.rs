@@ -9,6 +9,7 @@ mod arguments;
 mod chat;
 mod identity;
 mod members;
+mod named;
 mod parameters;
 mod plain;
 mod usage;

@@ -9,9 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
 
 use super::members::{Members, attribute, member};
+use super::named::NamedTuple;
 use super::{Read, items};
 use crate::python::json::absorb;
-use crate::python::once::{Once, intern, names};
+use crate::python::once::{intern, names};
 
 /// Tokens of one call; no token is in two buckets. The members are those of Python's `Usage`.
 #[derive(Default)]
@@ -26,8 +27,7 @@ pub(super) struct Counts {
     total: u64,
 }
 
-/// What makes a named tuple without a call of Python code: `tuple.__new__`, and the class.
-static USAGE: Once<(Py<PyAny>, Py<PyAny>)> = Once::new();
+static USAGE: NamedTuple = NamedTuple::new("sentrial.wrappers._usage", "Usage");
 
 impl Counts {
     /// As `sentrial.wrappers.Usage`.
@@ -42,17 +42,8 @@ impl Counts {
             self.output_audio,
             self.total,
         ];
-        let (new, class) = USAGE.get_or_try_init(|| makers(py))?;
-        let counts = PyTuple::new(py, counts)?;
-        Ok(new.bind(py).call1((class.bind(py), counts))?)
+        USAGE.make(&PyTuple::new(py, counts)?)
     }
-}
-
-#[cold]
-fn makers(py: Python<'_>) -> PyResult<(Py<PyAny>, Py<PyAny>)> {
-    let class = py.import("sentrial.wrappers._usage")?.getattr("Usage")?;
-    let new = py.get_type::<PyTuple>().getattr("__new__")?;
-    Ok((new.unbind(), class.unbind()))
 }
 
 /// The usage of `OpenAI`'s APIs, or of a server compatible with them; None if there is none.
