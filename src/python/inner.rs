@@ -172,17 +172,17 @@ impl Inner {
         let Some(body) = self.looked_at(py, body)? else {
             return Ok(empty(py));
         };
+        // Asked for once: it costs a system call.
+        let state = self.core.state();
         let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
         let waits = is_immediate && self.caller == Caller::Thread;
         let wanted = is_immediate || !(is_event && self.is_batching());
         if let Some(mirror) = self.mirror.get() {
-            let state = self.core.state();
+            let state = Arc::clone(&state);
             // Never on an event loop: what awaits its answer there must not stop the others.
             mirror.put(py, state, kind, &session, &body, waits)?;
         }
-        let receipt = self.core.submit(kind, session, body, wanted);
-        // Asked for once: it costs a system call.
-        let state = self.core.state();
+        let receipt = state.submit(kind, session, body, wanted);
         let noted = state.process().notices().any();
         let result = match receipt {
             Some(receipt) if waits => self.answer(py, receipt)?.unwrap_or_else(|| empty(py)),
