@@ -68,7 +68,6 @@ impl CurrentSession {
                 tokens: None,
                 duration_ms: None,
                 status: None,
-                cost_unknown: false,
                 common: Common {
                     metadata,
                     ..Common::default()
@@ -177,6 +176,7 @@ impl CurrentSession {
                 f(Target {
                     client,
                     record: Arc::clone(&self.record),
+                    is_read: false,
                 })?;
                 Ok::<_, CallError>(())
             },
