@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Then};
 use super::sealing::first_lookup;
 use super::{ClientState, Mode, Settings};
 use crate::core::api_key::ApiKey;
@@ -20,7 +20,7 @@ use crate::core::queue::Queue;
 use crate::core::receipt::Receipt;
 use crate::core::request::{Body, Kind, Patience, Request};
 use crate::core::session::Session;
-use crate::core::sync::lock;
+use crate::core::sync::{lock, try_lock};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
@@ -64,8 +64,22 @@ impl ClientState {
     /// The queue, locked, with everything in it that has been queued.
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
         let mut queue = lock(&self.queue);
-        lock(&self.inbox).empty_into(&mut queue);
+        self.empty_inbox(&mut queue);
         queue
+    }
+
+    /// Puts what has been queued into its lanes. Callers need not wait meanwhile.
+    fn empty_inbox(&self, queue: &mut Queue) {
+        let mut inbox = lock(&self.inbox);
+        if inbox.is_empty() {
+            return;
+        }
+        let mut requests = inbox.take();
+        drop(inbox);
+        for (request, now) in requests.drain(..) {
+            queue.push(request, now);
+        }
+        lock(&self.inbox).give_back(requests);
     }
 
     /// Queues a request. With `receipt` the outcome can be read later.
@@ -127,8 +141,16 @@ impl ClientState {
         if self.settings.batch.is_some() {
             return self.queue().push(request, now);
         }
-        if lock(&self.inbox).put(request, now) {
-            drop(self.queue());
+        let then = lock(&self.inbox).put(request, now);
+        match then {
+            Then::Go => {}
+            // Whoever is there has the rest of the work to do anyway.
+            Then::EmptyIfFree => {
+                if let Some(mut queue) = try_lock(&self.queue) {
+                    self.empty_inbox(&mut queue);
+                }
+            }
+            Then::Empty => drop(self.queue()),
         }
         false
     }

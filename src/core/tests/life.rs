@@ -27,6 +27,31 @@ fn nothing_starts_before_the_first_event() {
 }
 
 #[test]
+fn callers_do_not_wait_for_whoever_is_at_the_queue() {
+    let server = Server::start(|_| Act::ok());
+    let process = process();
+    let client = client(&process, &server.url());
+    let session = Session::known("s");
+    event_of(&client, &session, 0);
+    let state = client.state();
+    let busy = state.queue();
+    std::thread::scope(|threads| {
+        let caller = threads.spawn(|| {
+            for number in 1..100 {
+                event_of(&client, &session, number);
+            }
+        });
+        until("the calls return", || caller.is_finished());
+    });
+    drop(busy);
+    flush(&client);
+    assert_eq!(counters(&client).delivered, 100);
+    let seen = server.seen();
+    let numbers: Vec<_> = seen.iter().filter_map(|seen| seen.json()["number"].as_u64()).collect();
+    assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
+}
+
+#[test]
 fn clients_that_only_count_do_not_pile_up() {
     let process = process();
     for _ in 0..1000 {
