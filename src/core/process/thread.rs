@@ -59,6 +59,7 @@ impl Process {
     /// Starts the delivery thread unless it runs.
     pub(in crate::core) fn ensure_running(self: &Arc<Self>) {
         if !self.running.load(Ordering::Acquire) {
+            self.spool.go_on(self);
             self.start(&mut lock(&self.worker));
         }
     }
@@ -194,9 +195,17 @@ impl Process {
         wait_for_end(slot, deadline.saturating_duration_since(Instant::now()));
     }
 
-    /// After a fork, in the parent: the thread goes on where it was.
+    /// After a fork, in the parent: the threads go on where they were.
     pub fn resume(self: &Arc<Self>) {
-        self.spool.resume(self);
+        let _ = self.stand_by();
+        self.go_on();
+    }
+
+    /// After a fork, in the parent: the threads may run again. True if one of them has something
+    /// to do: it starts with [`Process::go_on`], with the next event, or with whoever waits.
+    #[must_use]
+    pub fn stand_by(&self) -> bool {
+        let spool = self.spool.stand_by();
         // First the lock: two threads may fork at once, and the thread that left must not be
         // taken for the one that the other of them has started meanwhile.
         let mut slot = lock(&self.worker);
@@ -205,15 +214,29 @@ impl Process {
             // event takes over from it, so that nobody waits here without a bound.
             self.running.store(false, Ordering::Release);
         }
-        if !matches!(*slot, Slot::Parked(_)) {
-            return;
-        }
-        if self.is_idle() {
-            // The next event starts it. CPython 3.13 counts the threads of the parent only after
-            // this hook, and warns of a fork if there are any.
+        let parked = matches!(*slot, Slot::Parked(_));
+        if parked {
+            // Whoever needs the thread starts it.
             self.running.store(false, Ordering::Release);
-        } else {
+        }
+        spool || (parked && !self.is_idle())
+    }
+
+    /// Starts the threads that stand by, if they have something to do. Not one that has stepped
+    /// aside for a fork still to come.
+    pub fn go_on(self: &Arc<Self>) {
+        self.spool.go_on(self);
+        let mut slot = lock(&self.worker);
+        let stands_by = matches!(*slot, Slot::Parked(_)) && !self.running.load(Ordering::Acquire);
+        if stands_by && !self.is_idle() {
             self.start(&mut slot);
+        }
+    }
+
+    /// Somebody waits: what stands by goes on.
+    pub(super) fn wanted(self: &Arc<Self>) {
+        if !self.running.load(Ordering::Acquire) {
+            self.go_on();
         }
     }
 

@@ -144,10 +144,15 @@ impl SpoolThread {
         }
     }
 
-    /// After a fork, in the parent.
-    pub(in crate::core) fn resume(&self, process: &Arc<Process>) {
+    /// After a fork, in the parent: the thread may run again. Has it something to do?
+    pub(in crate::core) fn stand_by(&self) -> bool {
         let mut inbox = lock(&self.inbox);
         inbox.parking = false;
-        Self::start(&mut inbox, process);
+        !inbox.running && !inbox.jobs.is_empty()
+    }
+
+    /// Starts the thread if it has something to do and need not step aside.
+    pub(in crate::core) fn go_on(&self, process: &Arc<Process>) {
+        Self::start(&mut lock(&self.inbox), process);
     }
 }
