@@ -124,8 +124,8 @@ impl SpoolThread {
     }
 
     /// Before a fork: the thread steps aside between two groups of jobs, and its files with it.
-    /// Gives up at the deadline; then the child does without a spool.
-    pub(in crate::core) fn park(&self, deadline: Instant) {
+    /// False if it has not by the deadline; then the child does without a spool.
+    pub(in crate::core) fn park(&self, deadline: Instant) -> bool {
         loop {
             self.ask_to_park();
             if let Ok(mut inbox) = self.inbox.try_lock()
@@ -133,12 +133,12 @@ impl SpoolThread {
             {
                 if let Some(thread) = inbox.thread.take() {
                     // It has nothing left to do but to end.
-                    let _ = thread.join();
+                    let _ = thread.join(deadline);
                 }
-                return;
+                return true;
             }
             if Instant::now() >= deadline {
-                return;
+                return false;
             }
             std::thread::sleep(Duration::from_micros(50));
         }
