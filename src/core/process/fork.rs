@@ -15,8 +15,8 @@ use crate::core::sync::lock;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long it waits for threads that something has held up: a disk, or what nobody thought of.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(5);
-/// For how long that is remembered. So a program that forks all the time does not lose more than
-/// one hundredth of its time.
+/// For how long that is remembered. So the long waits of a program that forks all the time take at
+/// most one hundredth of its time.
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// How long the parent waits for a thread that is leaving late.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(100);
