@@ -43,6 +43,7 @@ def test_the_default_client_works_in_a_second_loop(
 ) -> None:
     """A7: no "Event loop is closed" reaches the program."""
     monkeypatch.setattr(async_client, "_default", None)
+    monkeypatch.setattr("sentrial.client._configured", None)
     monkeypatch.setenv("SENTRIAL_API_URL", collector.url)
     monkeypatch.setenv("SENTRIAL_API_KEY", KEY)
 

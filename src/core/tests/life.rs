@@ -48,7 +48,10 @@ fn callers_do_not_wait_for_whoever_is_at_the_queue() {
     flush(&client);
     assert_eq!(counters(&client).delivered, 100);
     let seen = server.seen();
-    let numbers: Vec<_> = seen.iter().filter_map(|seen| seen.json()["number"].as_u64()).collect();
+    let numbers: Vec<_> = seen
+        .iter()
+        .filter_map(|seen| seen.json()["number"].as_u64())
+        .collect();
     assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
 }
 
