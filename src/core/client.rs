@@ -1,6 +1,7 @@
 //! One client of the API: its settings, its key, and its queue in this process.
 
 mod calls;
+mod inbox;
 mod sealing;
 mod sending;
 mod spooling;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
+use self::inbox::Inbox;
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
 use super::error::DropReason;
@@ -23,7 +25,7 @@ use super::process::Process;
 use super::queue::{Limits, Queue};
 use super::receipt::Receipt;
 use super::redact::Report;
-use super::request::{Body, Kind, Patience, Request};
+use super::request::{Body, Kind, Patience};
 use super::session::Session;
 use super::stats::Counters;
 use super::sync::lock;
@@ -114,6 +116,8 @@ pub struct ClientState {
     policy: Arc<Policy>,
     lookup: Mutex<Lookup>,
     report: Mutex<Report>,
+    /// Locked while the queue is, never the other way round.
+    inbox: Mutex<Inbox>,
     queue: Mutex<Queue>,
     registered: AtomicBool,
     fork_reported: AtomicBool,
@@ -233,40 +237,15 @@ impl Client {
         body: Body,
         receipt: bool,
     ) -> Option<Arc<Receipt>> {
-        self.submit_with(kind, session, body, receipt, self.settings.patience())
+        self.state().submit(kind, session, body, receipt)
     }
 
     /// Asks for a session, once: whoever asks waits for the answer and can ask again.
     pub fn fetch(&self, session: Arc<Session>) -> Option<Arc<Receipt>> {
         let patience = Patience::Blocking { attempts: 1 };
-        self.submit_with(
-            Kind::Fetch,
-            session,
-            Body::Ready(Bytes::new()),
-            true,
-            patience,
-        )
-    }
-
-    fn submit_with(
-        &self,
-        kind: Kind,
-        session: Arc<Session>,
-        body: Body,
-        receipt: bool,
-        patience: Patience,
-    ) -> Option<Arc<Receipt>> {
+        let body = Body::Ready(Bytes::new());
         let state = self.state();
-        if session.lost_at_fork(state.process.pid()) {
-            state.lost_at_fork();
-            return None;
-        }
-        let mut request = Request::new(kind, session, body, patience);
-        request.number = state.process.next_number();
-        let receipt = receipt.then(Receipt::new);
-        request.receipt.clone_from(&receipt);
-        state.push(request);
-        receipt
+        state.submit_with(Kind::Fetch, session, body, true, patience)
     }
 
     /// Makes the delivery thread look at once.

@@ -5,6 +5,7 @@
 //! locks may be held by threads that do not exist here, and its sockets belong to the parent.
 
 mod doorbell;
+mod fork;
 mod os_thread;
 mod thread;
 mod waiting;
@@ -26,6 +27,7 @@ use super::signal::Signal;
 use super::spool::thread::{self as spool_thread, SpoolThread};
 use super::stats::Counters;
 use super::sync::lock;
+use fork::Vain;
 use thread::Slot;
 
 pub use doorbell::Doorbell;
@@ -57,6 +59,7 @@ pub struct Process {
     retired: Mutex<Counters>,
     worker: Mutex<Slot>,
     running: AtomicBool,
+    vain: Vain,
     /// The system has refused a thread, and that has been said.
     refused: AtomicBool,
     generation: Mutex<u64>,
@@ -122,6 +125,7 @@ impl Process {
             retired: Mutex::default(),
             worker: Mutex::default(),
             running: AtomicBool::new(false),
+            vain: Vain::default(),
             refused: AtomicBool::new(false),
             generation: Mutex::default(),
             changed: Condvar::new(),

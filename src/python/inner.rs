@@ -103,12 +103,13 @@ impl Inner {
         max.saturating_mul(redaction::WRITTEN)
     }
 
-    /// Queues an event of `record`; the result is what `track_*` returns.
+    /// Queues an event of `record`; the result is what `track_*` returns, if that is read.
     pub(crate) fn event(
         &self,
         py: Python<'_>,
         record: &SessionRecord,
         payload: Payload,
+        is_read: bool,
     ) -> PyResult<Py<PyAny>> {
         let session = Arc::clone(&record.session);
         let body = Body::Led {
@@ -116,7 +117,7 @@ impl Inner {
             session: Arc::clone(&session),
             tail: payload.tail(),
         };
-        self.deliver(py, Kind::Event, session, body)
+        self.deliver(py, Kind::Event, session, body, is_read)
     }
 
     /// Queues a PATCH of `record`.
@@ -128,7 +129,7 @@ impl Inner {
         payload: Payload,
     ) -> PyResult<Py<PyAny>> {
         let body = Body::Ready(payload.whole().into());
-        self.deliver(py, kind, Arc::clone(&record.session), body)
+        self.deliver(py, kind, Arc::clone(&record.session), body, true)
     }
 
     /// Queues the creation of a session; the answer can be waited for.
@@ -168,29 +169,31 @@ impl Inner {
         kind: Kind,
         session: Arc<Session>,
         body: Body,
+        is_read: bool,
     ) -> PyResult<Py<PyAny>> {
         let Some(body) = self.looked_at(py, body)? else {
             return Ok(empty(py));
         };
+        // Asked for once: it costs a system call.
+        let state = self.core.state();
         let (is_immediate, is_event) = (self.is_immediate(), kind == Kind::Event);
         let waits = is_immediate && self.caller == Caller::Thread;
-        let wanted = is_immediate || !(is_event && self.is_batching());
+        let wanted = is_immediate || (is_read && !(is_event && self.is_batching()));
         if let Some(mirror) = self.mirror.get() {
-            let state = self.core.state();
+            let state = Arc::clone(&state);
             // Never on an event loop: what awaits its answer there must not stop the others.
             mirror.put(py, state, kind, &session, &body, waits)?;
         }
-        let receipt = self.core.submit(kind, session, body, wanted);
-        // Asked for once: it costs a system call.
-        let state = self.core.state();
+        let receipt = state.submit(kind, session, body, wanted);
         let noted = state.process().notices().any();
         let result = match receipt {
             Some(receipt) if waits => self.answer(py, receipt)?.unwrap_or_else(|| empty(py)),
-            Some(receipt) => {
+            Some(receipt) if is_read => {
                 let loud = is_immediate && !self.fail_silently;
                 pending::receipt(py, receipt, state, loud)?
             }
-            None => empty(py),
+            _ if is_read => empty(py),
+            _ => py.None(),
         };
         if noted || waits {
             log::drain(py);

@@ -1,15 +1,17 @@
 //! `track_llm_call`: the documented event shape of a call of a language model.
 
+use std::sync::atomic::Ordering;
+
 use crate::python::once::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use crate::core::pricing::{PRICES_VERSION, Usage};
 
 use super::payload::{finite, merged};
 use super::pricing;
 use super::sessions::lossy;
-use super::track::{Common, Target, ToolCall};
+use super::track::{Called, Common, Target};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -113,73 +115,123 @@ fn sum<const N: usize>(counts: [u64; N]) -> u64 {
     counts.into_iter().fold(0, u64::saturating_add)
 }
 
+/// What a call used and what that costs, if it is known.
+struct Priced {
+    counts: Counts,
+    usd: Option<f64>,
+}
+
 impl<'py> Call<'_, 'py> {
     /// Records the call.
     pub(crate) fn track(&self, target: &Target<'_, 'py>) -> PyResult<Py<PyAny>> {
         let py = target.client.py();
         let model = lossy(self.model);
         let provider = self.provider_name(&model);
+        let provider_name = PyString::new(py, &provider).into_any();
+        let priced = self.with_usage.then(|| {
+            let counts = self.counts();
+            let usd = self.cost(py, &provider, &model, &counts.buckets);
+            Priced { counts, usd }
+        });
+        let output = self.output(py, priced.as_ref())?;
+        let metadata = self.metadata(py, &provider_name, priced.as_ref())?;
 
-        let input = PyDict::new(py);
-        input.set_item(intern!(py, "messages"), self.messages)?;
-        input.set_item(intern!(py, "model"), self.model)?;
-        let provider_name = PyString::new(py, &provider);
-        input.set_item(intern!(py, "provider"), &provider_name)?;
+        let name = ["llm:", &provider, ":", &model].concat();
+        let mut payload = target.payload(b"\"tool_call\"");
+        payload.words("toolName", &name)?;
+        let member = |name: &Bound<'py, PyString>, value| (name.clone().into_any(), value);
+        let messages = self.messages.cloned();
+        let messages = messages.unwrap_or_else(|| py.None().into_bound(py));
+        let input = vec![
+            member(intern!(py, "messages"), messages),
+            member(intern!(py, "model"), self.model.clone()),
+            member(intern!(py, "provider"), provider_name),
+        ];
+        payload.members("toolInput", input)?;
+        let json = payload.object("toolOutput", Some(output.as_any()), "result")?;
+        payload.words(
+            "reasoning",
+            &["LLM call to ", &provider, " ", &model].concat(),
+        )?;
+
+        let totals = &target.record.totals;
+        let (mut cost, mut tokens) = (0.0, None);
+        if let Some(Priced { counts, usd }) = &priced {
+            totals.prompt.add(as_sum(counts.prompt()));
+            totals.completion.add(as_sum(counts.completion()));
+            totals
+                .cost_unknown
+                .fetch_or(usd.is_none(), Ordering::Relaxed);
+            cost = usd.unwrap_or(0.0);
+            tokens = Some(counts.total());
+        } else {
+            target.tokens_of_output(Some(output.as_any()));
+        }
+        let called = Called {
+            name: &name,
+            output: Some(output.as_any()),
+            json,
+            cost,
+            tokens: tokens.map_or(0.0, as_sum),
+            error: self.error,
+        };
+        target.called(payload, &called, |payload| {
+            if let Some(tokens) = tokens {
+                payload.count("tokenCount", tokens);
+            }
+            let common = Common {
+                metadata: Some(metadata.as_any()),
+                ..self.common
+            };
+            Target::common(payload, &common, &[])
+        })
+    }
+
+    /// What goes into `toolOutput`, and into the session's state.
+    fn output(&self, py: Python<'py>, priced: Option<&Priced>) -> PyResult<Bound<'py, PyDict>> {
         let output = PyDict::new(py);
         output.set_item(intern!(py, "content"), self.output)?;
-        if let Some(fields) = self.output_fields.and_then(|f| f.cast::<PyDict>().ok()) {
+        if let Some(fields) = self.output_fields.and_then(|f| f.cast::<PyDict>().ok())
+            && !fields.is_empty()
+        {
             output.update(fields.as_mapping())?;
         }
-        let metadata = merged(py, self.common.metadata)?;
-        metadata.set_item(intern!(py, "provider"), &provider_name)?;
-        metadata.set_item(intern!(py, "model"), self.model)?;
-
-        let mut cost = None;
-        let mut total = None;
-        let mut cost_unknown = false;
-        if self.with_usage {
-            let counts = self.counts();
-            let known = self.cost(py, &provider, &model, &counts.buckets);
-            cost_unknown = known.is_none();
-            let usd = PyFloat::new(py, known.unwrap_or(0.0)).into_any();
+        if let Some(Priced { counts, usd }) = priced {
             let tokens = counts.details(py)?;
             tokens.set_item(intern!(py, "prompt"), counts.prompt())?;
             tokens.set_item(intern!(py, "completion"), counts.completion())?;
             tokens.set_item(intern!(py, "total"), counts.total())?;
             output.set_item(intern!(py, "tokens"), tokens)?;
-            output.set_item(intern!(py, "cost_usd"), &usd)?;
+            output.set_item(intern!(py, "cost_usd"), usd.unwrap_or(0.0))?;
+        }
+        Ok(output)
+    }
+
+    /// The user's metadata and ours, all of it here: to add something later would be to copy it again.
+    fn metadata(
+        &self,
+        py: Python<'py>,
+        provider: &Bound<'py, PyAny>,
+        priced: Option<&Priced>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let metadata = merged(py, self.common.metadata)?;
+        metadata.set_item(intern!(py, "provider"), provider)?;
+        metadata.set_item(intern!(py, "model"), self.model)?;
+        if let Some(Priced { counts, usd }) = priced {
             metadata.set_item(intern!(py, "prompt_tokens"), counts.prompt())?;
             metadata.set_item(intern!(py, "completion_tokens"), counts.completion())?;
             if self.estimated_cost.is_none() {
-                metadata.set_item(intern!(py, "prices_version"), PRICES_VERSION)?;
+                let version = intern!(py, PRICES_VERSION);
+                metadata.set_item(intern!(py, "prices_version"), version)?;
             }
-            cost = Some(usd);
-            total = Some(counts.total().into_pyobject(py)?.into_any());
+            if usd.is_none() {
+                metadata.set_item(intern!(py, "cost_unknown"), true)?;
+            }
         }
-        // What `tool_call` adds to the metadata, added here: it would have to copy them again.
         if let Some(duration) = self.duration_ms {
             metadata.set_item(intern!(py, "duration_ms"), duration)?;
         }
-        if cost_unknown {
-            metadata.set_item(intern!(py, "cost_unknown"), true)?;
-        }
-
-        target.tool_call(&ToolCall {
-            name: PyString::new(py, &format!("llm:{provider}:{model}")).as_any(),
-            input: Some(input.as_any()),
-            output: Some(output.as_any()),
-            reasoning: Some(PyString::new(py, &format!("LLM call to {provider} {model}")).as_any()),
-            cost: cost.as_ref(),
-            error: self.error,
-            tokens: total.as_ref(),
-            duration_ms: None,
-            status: None,
-            cost_unknown,
-            common: Common {
-                metadata: Some(metadata.as_any()),
-                ..self.common
-            },
-        })
+        Ok(metadata)
     }
 
     fn counts(&self) -> Counts {
@@ -228,6 +280,11 @@ fn member<'py>(
         Ok(dict) => dict.get_item(name).ok().flatten(),
         Err(_) => value.getattr(name).ok(),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no call has 2^53 tokens")]
+fn as_sum(tokens: u64) -> f64 {
+    tokens as f64
 }
 
 /// A count of tokens; what is none, or less than none, is none.

@@ -21,6 +21,7 @@ mod client;
 mod context;
 mod deferred;
 mod errors;
+mod forks;
 mod inner;
 mod interaction;
 mod json;
@@ -69,6 +70,8 @@ mod core_module {
         start_get_session, start_naming, start_shutdown,
     };
     #[pymodule_export]
+    use super::forks::{after_fork_in_child, after_fork_in_parent, before_fork};
+    #[pymodule_export]
     use super::interaction::{Interaction, open_session};
     #[pymodule_export]
     use super::json::to_json;
@@ -78,10 +81,9 @@ mod core_module {
     use super::mirror::Mirrored;
     #[pymodule_export]
     use super::module::{
-        CurrentSession, add_usage, after_fork_in_child, after_fork_in_parent, at_exit, attach,
-        before_fork, clear_session_context, context_client, current_session, flush_all,
-        get_session_context, is_immediate, make_current, prepare, process_stats, release,
-        set_session_context,
+        CurrentSession, add_usage, at_exit, attach, clear_session_context, context_client,
+        current_session, flush_all, get_session_context, is_immediate, make_current, prepare,
+        process_stats, release, set_session_context,
     };
     #[pymodule_export]
     use super::pending::Pending;

@@ -1,4 +1,4 @@
-//! The functions of `sentrial._core`: context, process-wide waits, fork and exit.
+//! The functions of `sentrial._core`: context, process-wide waits and exit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use super::record::SessionRecord;
 use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{block_on, wait_for};
-use super::{awaited, begun, llm, log, pending, stats};
+use super::{awaited, begun, forks, llm, log, pending, stats};
 
 /// The session that is current in this context, for decorators and wrappers.
 #[pyclass(frozen, module = "sentrial._core")]
@@ -68,7 +68,6 @@ impl CurrentSession {
                 tokens: None,
                 duration_ms: None,
                 status: None,
-                cost_unknown: false,
                 common: Common {
                     metadata,
                     ..Common::default()
@@ -177,6 +176,7 @@ impl CurrentSession {
                 f(Target {
                     client,
                     record: Arc::clone(&self.record),
+                    is_read: false,
                 })?;
                 Ok::<_, CallError>(())
             },
@@ -288,28 +288,6 @@ pub(crate) fn process_stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     stats::of_process(py)
 }
 
-/// Before a fork: the delivery thread steps aside.
-#[pyfunction]
-pub(crate) fn before_fork() {
-    if let Some(process) = Process::existing() {
-        process.park();
-    }
-}
-
-/// After a fork, in the parent: the delivery thread goes on.
-#[pyfunction]
-pub(crate) fn after_fork_in_parent() {
-    if let Some(process) = Process::existing() {
-        process.resume();
-    }
-}
-
-/// After a fork, in the child: what belongs to the parent is left alone.
-#[pyfunction]
-pub(crate) fn after_fork_in_child() {
-    let _ = Process::current();
-}
-
 /// Delivers what all clients have queued, at most `timeout` seconds.
 #[pyfunction]
 pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
@@ -407,5 +385,7 @@ pub(crate) fn is_immediate(client: &Bound<'_, SentrialClient>) -> bool {
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     context::prepare(py)?;
     begun::prepare(py)?;
-    pending::prepare(py)
+    pending::prepare(py)?;
+    forks::prepare(py);
+    Ok(())
 }

@@ -6,7 +6,9 @@ use std::ops::Range;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 
-use super::json::{Budget, write_f64, write_str, write_value};
+use super::json::{
+    Budget, Pair, write_f64, write_object, write_str, write_text, write_u64, write_value,
+};
 
 /// What a thread keeps of a larger body is given back.
 const MAX_SCRATCH: usize = 64 * 1024;
@@ -79,6 +81,24 @@ impl Payload {
     /// Any value, left out if None.
     pub(crate) fn some(&mut self, name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         value.map_or(Ok(()), |value| self.value(name, value))
+    }
+
+    /// A text, cut if it is too long.
+    pub(crate) fn words(&mut self, name: &str, text: &str) -> PyResult<()> {
+        self.key(name);
+        write_text(text, &mut self.out, &mut self.budget)
+    }
+
+    /// A whole number.
+    pub(crate) fn count(&mut self, name: &str, count: u64) {
+        self.key(name);
+        write_u64(count, &mut self.out);
+    }
+
+    /// An object with these members, as large as one large field may be.
+    pub(crate) fn members(&mut self, name: &str, members: Vec<Pair<'_>>) -> PyResult<()> {
+        self.key(name);
+        write_object(members, &mut self.out, &mut Budget::new(self.large))
     }
 
     /// A value; null if None.

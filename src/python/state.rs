@@ -45,18 +45,19 @@ pub(crate) fn write_state(
     if state.is_empty() {
         out.extend_from_slice(b"{}");
     } else {
-        let mut values = Vec::with_capacity(state.len());
-        // A copy is walked, because writing a value may run code that changes the state.
-        for (nth, (name, value)) in state.copy()?.iter().enumerate() {
+        // Collected first, because writing a value may run code that changes the state.
+        let members: Vec<_> = state.iter().collect();
+        let mut values = Vec::with_capacity(members.len());
+        for (nth, (name, value)) in members.iter().enumerate() {
             out.push(if nth == 0 { b'{' } else { b',' });
-            write_key(&name, out, budget)?;
+            write_key(name, out, budget)?;
             out.push(b':');
             let from = out.len();
             let found =
-                key.is_some_and(|key| key.is(&name) || key.as_any().eq(&name).unwrap_or(false));
+                key.is_some_and(|key| key.is(name) || key.as_any().eq(name).unwrap_or(false));
             match json {
                 Some(json) if found => out.extend_from_within(json.clone()),
-                _ => write_value(&value, out, budget)?,
+                _ => write_value(value, out, budget)?,
             }
             let value = from..out.len();
             if found {

@@ -1,7 +1,7 @@
 //! The bodies of events: which fields an event has, and what it does to its session.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::python::once::intern;
 use pyo3::prelude::*;
@@ -21,6 +21,8 @@ type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 pub(crate) struct Target<'a, 'py> {
     pub(crate) client: &'a Bound<'py, SentrialClient>,
     pub(crate) record: Arc<SessionRecord>,
+    /// Does anybody see what the call returns? A receipt takes a fifth of the time of a call.
+    pub(crate) is_read: bool,
 }
 
 /// What every event may carry.
@@ -42,9 +44,19 @@ pub(crate) struct ToolCall<'a, 'py> {
     pub(crate) tokens: Arg<'a, 'py>,
     pub(crate) duration_ms: Arg<'a, 'py>,
     pub(crate) status: Arg<'a, 'py>,
-    /// So the session's sum of costs is unknown too.
-    pub(crate) cost_unknown: bool,
     pub(crate) common: Common<'a, 'py>,
+}
+
+/// A call, of a tool or of a model, whose input and output are written.
+pub(crate) struct Called<'a, 'py> {
+    /// What ran.
+    pub(crate) name: &'a str,
+    pub(crate) output: Arg<'a, 'py>,
+    /// Where the JSON of the output stands in the body.
+    pub(crate) json: Range<usize>,
+    pub(crate) cost: f64,
+    pub(crate) tokens: f64,
+    pub(crate) error: Arg<'a, 'py>,
 }
 
 /// The arguments of `track_decision`.
@@ -130,7 +142,8 @@ impl<'py> Target<'_, 'py> {
     }
 
     fn send(&self, payload: Payload) -> PyResult<Py<PyAny>> {
-        self.inner().event(self.client.py(), &self.record, payload)
+        let py = self.client.py();
+        self.inner().event(py, &self.record, payload, self.is_read)
     }
 
     fn sum(&self, cost: f64, tokens: f64) {
@@ -138,46 +151,64 @@ impl<'py> Target<'_, 'py> {
         self.record.totals.tokens.add(tokens);
     }
 
-    /// A tool call, or an LLM call in its documented shape.
+    /// A call of a tool.
     pub(crate) fn tool_call(&self, call: &ToolCall<'_, 'py>) -> PyResult<Py<PyAny>> {
-        let mut payload = self.inner().payload();
-        payload.raw("eventType", b"\"tool_call\"");
+        let mut payload = self.payload(b"\"tool_call\"");
         payload.value("toolName", call.name)?;
         payload.object("toolInput", call.input, "input")?;
-        let output = payload.object("toolOutput", call.output, "result")?;
+        let json = payload.object("toolOutput", call.output, "result")?;
         payload.value_or_null("reasoning", call.reasoning)?;
+        self.tokens_of_output(call.output);
+        let called = Called {
+            name: &lossy(call.name),
+            output: call.output,
+            json,
+            cost: finite(call.cost),
+            tokens: finite(call.tokens),
+            error: call.error,
+        };
+        self.called(payload, &called, |payload| {
+            payload.some("tokenCount", call.tokens)?;
+            let extra = [("duration_ms", call.duration_ms), ("status", call.status)];
+            Self::common(payload, &call.common, &extra)
+        })
+    }
 
+    /// An empty body of an event of this type.
+    pub(crate) fn payload(&self, event_type: &[u8]) -> Payload {
+        let mut payload = self.inner().payload();
+        payload.raw("eventType", event_type);
+        payload
+    }
+
+    /// Adds the states before and after a call, its cost and its error, and what `rest` writes, and
+    /// sends it.
+    pub(crate) fn called(
+        &self,
+        mut payload: Payload,
+        call: &Called<'_, 'py>,
+        rest: impl FnOnce(&mut Payload) -> PyResult<()>,
+    ) -> PyResult<Py<PyAny>> {
         let state = self.state()?;
-        let key = result_key(call.name);
+        let key = PyString::new(state.py(), &[call.name, "_result"].concat());
         let before = self.snapshot(&mut payload, "stateBefore", &state, Some(&key))?;
         state.set_item(&key, call.output)?;
         let stored = Stored {
             key: &key,
-            json: output,
+            json: call.json.clone(),
         };
         self.snapshot_after(&mut payload, &state, before, &stored)?;
-
-        let cost = finite(call.cost);
-        payload.number("estimatedCost", cost);
+        payload.number("estimatedCost", call.cost);
         if let Some(error) = call.error {
             payload.error(error)?;
         }
-        payload.some("tokenCount", call.tokens)?;
-        let extra = [("duration_ms", call.duration_ms), ("status", call.status)];
-        Self::common(&mut payload, &call.common, &extra)?;
-        self.sum(cost, finite(call.tokens));
-        self.tokens_of_output(call.output);
-        if call.cost_unknown {
-            self.record
-                .totals
-                .cost_unknown
-                .store(true, Ordering::Relaxed);
-        }
+        rest(&mut payload)?;
+        self.sum(call.cost, call.tokens);
         self.send(payload)
     }
 
     /// `{"tokens": {"prompt": …, "completion": …}}` in an output counts too.
-    fn tokens_of_output(&self, output: Arg<'_, '_>) {
+    pub(crate) fn tokens_of_output(&self, output: Arg<'_, '_>) {
         let Some(output) = output else { return };
         let py = output.py();
         let Some(tokens) = member(output, intern!(py, "tokens")) else {
@@ -191,7 +222,7 @@ impl<'py> Target<'_, 'py> {
             .add(count(intern!(py, "completion")));
     }
 
-    fn common(
+    pub(crate) fn common(
         payload: &mut Payload,
         common: &Common<'_, '_>,
         extra: &[(&str, Arg<'_, '_>)],
@@ -203,8 +234,7 @@ impl<'py> Target<'_, 'py> {
 
     /// A decision of the model.
     pub(crate) fn decision(&self, decision: &Decision<'_, '_>) -> PyResult<Py<PyAny>> {
-        let mut payload = self.inner().payload();
-        payload.raw("eventType", b"\"llm_decision\"");
+        let mut payload = self.payload(b"\"llm_decision\"");
         payload.value("reasoning", decision.reasoning)?;
         payload.value_or_null("alternativesConsidered", decision.alternatives)?;
         match decision.confidence {
@@ -230,8 +260,7 @@ impl<'py> Target<'_, 'py> {
     /// An error.
     pub(crate) fn error(&self, error: &ErrorEvent<'_, '_>) -> PyResult<Py<PyAny>> {
         let truthy = |value: Arg<'_, '_>| value.is_some_and(|v| v.is_truthy().unwrap_or(false));
-        let mut payload = self.inner().payload();
-        payload.raw("eventType", b"\"error\"");
+        let mut payload = self.payload(b"\"error\"");
         payload.key("toolError");
         // The object's members are written like those of the body: each after a comma, the
         // first of which becomes the opening brace.
@@ -262,8 +291,7 @@ impl<'py> Target<'_, 'py> {
         reasoning: Arg<'_, '_>,
         common: &Common<'_, '_>,
     ) -> PyResult<Py<PyAny>> {
-        let mut payload = self.inner().payload();
-        payload.raw("eventType", b"\"state_change\"");
+        let mut payload = self.payload(b"\"state_change\"");
         payload.value_or_null("reasoning", reasoning)?;
         let state = self.state()?;
         self.snapshot(&mut payload, "stateBefore", &state, None)?;
@@ -297,11 +325,6 @@ impl<'py> Target<'_, 'py> {
 /// What a dict has under a key.
 fn member<'py>(value: &Bound<'py, PyAny>, key: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
     value.cast::<PyDict>().ok()?.get_item(key).ok()?
-}
-
-/// The key of the state under which the output of a tool is stored.
-fn result_key<'py>(name: &Bound<'py, PyAny>) -> Bound<'py, PyString> {
-    PyString::new(name.py(), &[&*lossy(name), "_result"].concat())
 }
 
 /// `snake_case` as `camelCase`.

@@ -52,7 +52,7 @@ pub(crate) fn block_on<A: Awaited>(py: Python<'_>, awaited: &Arc<A>) -> PyResult
 /// What a signal handler raised, for example `KeyboardInterrupt`.
 pub(crate) fn wait_for(
     py: Python<'_>,
-    process: &Process,
+    process: &Arc<Process>,
     deadline: impl Fn() -> Option<Instant>,
     ready: impl Fn() -> bool,
 ) -> PyResult<()> {

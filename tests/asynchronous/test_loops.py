@@ -15,7 +15,6 @@ from sentrial import _loop, async_client
 
 from tests.asynchronous.helpers import async_client as make
 from tests.asynchronous.helpers import until
-from tests.process.forks import QUEUED_AT_FORK
 from tests.process.scripts import STRICT
 from tests.support.sdk import KEY, in_loop, in_thread
 
@@ -44,6 +43,7 @@ def test_the_default_client_works_in_a_second_loop(
 ) -> None:
     """A7: no "Event loop is closed" reaches the program."""
     monkeypatch.setattr(async_client, "_default", None)
+    monkeypatch.setattr("sentrial.client._configured", None)
     monkeypatch.setenv("SENTRIAL_API_URL", collector.url)
     monkeypatch.setenv("SENTRIAL_API_KEY", KEY)
 
@@ -175,5 +175,5 @@ def test_a_forked_child_waits_in_loops_of_its_own(
     collector: Collector, run_python: RunPython
 ) -> None:
     env = {"SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": KEY}
-    run_python(QUEUED_AT_FORK + dedent(FORK), env=env, options=STRICT).ok()
+    run_python(dedent(FORK), env=env, options=STRICT).ok()
     assert len(collector.requests("PATCH")) == 5

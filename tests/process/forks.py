@@ -14,16 +14,12 @@ if TYPE_CHECKING:
 
 SESSIONS = "/api/sdk/sessions"
 
-#: Python 3.12+ warns of a fork of a process with several threads.
-_NO_FORK_WARNING = """
+#: Python 3.12+ warns of a fork of a process with several threads. One of the program's own makes it
+#: warn at every fork, whatever we do.
+OWN_THREADS = """
 import warnings
 warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*multi-threaded.*")
 """
-#: A thread of the program's own makes it warn at every fork, whatever we do.
-OWN_THREADS = _NO_FORK_WARNING
-#: With requests queued at the fork the delivery thread works again when Python 3.13 counts.
-QUEUED_AT_FORK = _NO_FORK_WARNING
-
 
 #: Tells the collector to open its gate, over a connection that the SDK knows nothing of.
 RELEASE = """

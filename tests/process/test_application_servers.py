@@ -78,6 +78,8 @@ def answers_only_after(collector: Collector, seconds: float) -> Iterator[None]:
 def check(collector: Collector) -> None:
     events = {f"request {n}" for n in range(REQUESTS)} | {f"known {n}" for n in range(REQUESTS)}
     collector.wait_for(2 * REQUESTS + 1, path="/api/sdk/events")
+    # One more: that of the session of the master.
+    collector.wait_for(REQUESTS + 1, method="PATCH")
     assert set(tools(collector)) - {"boot"} == events
     assert agents(collector).count("request") == REQUESTS
     completed = [r for r in collector.requests("PATCH") if r.json.get("status") == "completed"]

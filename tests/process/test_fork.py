@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.forks import (
-    QUEUED_AT_FORK,
     RELEASE,
     SESSIONS,
     agents,
@@ -83,7 +82,7 @@ client.flush(10)
 say("parent", client.stats())
 """
     with hanging_until(collector, "/release"):
-        ran = run_script(run_python, collector, QUEUED_AT_FORK + RELEASE + code, by_name=True)
+        ran = run_script(run_python, collector, RELEASE + code, by_name=True)
     assert ran.one("child") == 1, ran.report()
     assert ran.stats["delivered"] == ran.stats["accepted"] == 100
     parents = [f"parent {n} {m}" for n in range(20) for m in range(5)]
@@ -153,7 +152,7 @@ call(interaction, "parent again")
 interaction.finish()
 """
     with hanging_until(collector, "/release"):
-        ran = run_script(run_python, collector, QUEUED_AT_FORK + RELEASE + code, by_name=True)
+        ran = run_script(run_python, collector, RELEASE + code, by_name=True)
     assert ran.one("status") == 0, ran.report()
     assert ran.one("took") < 0.5
     stats = ran.one("child")
@@ -211,7 +210,7 @@ release()
 client.flush(20)
 """
     with hanging_until(collector, "/release"):
-        ran = run_script(run_python, collector, QUEUED_AT_FORK + RELEASE + code, by_name=True)
+        ran = run_script(run_python, collector, RELEASE + code, by_name=True)
     ran.ok()
     assert ran.all("status") == [0] * 5
     assert ran.all("child") == [2] * 5
@@ -237,7 +236,7 @@ def descend(depth):
 
 descend(0)
 """
-    run_script(run_python, collector, QUEUED_AT_FORK + code, by_name=True).ok()
+    run_script(run_python, collector, code, by_name=True).ok()
     assert tools(collector) == Counter(f"depth {n}" for n in range(5))
 
 
@@ -253,7 +252,7 @@ if pid == 0:
     sys.exit(0)
 assert reap(pid) == 0
 """
-    run_script(run_python, collector, QUEUED_AT_FORK + code, by_name=True).ok()
+    run_script(run_python, collector, code, by_name=True).ok()
     assert tools(collector) == Counter(["parent", "child"])
 
 

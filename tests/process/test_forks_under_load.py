@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.forks import OWN_THREADS, QUEUED_AT_FORK, check_nothing_twice, tools
+from tests.process.forks import OWN_THREADS, check_nothing_twice, tools
 from tests.process.scripts import run_script
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ def descend(chain, depth):
 
 say("statuses", [reap(child(lambda: descend(n, 0)), 30) for n in range(chains)])
 """
-    ran = run_script(
-        run_python, collector, QUEUED_AT_FORK + code, timeout=280, by_name=True, COUNT=str(chains)
-    ).ok()
+    ran = run_script(run_python, collector, code, timeout=280, by_name=True, COUNT=str(chains)).ok()
     assert ran.one("statuses") == [0] * chains
     assert tools(collector) == Counter(f"{c}-{d}" for c in range(chains) for d in range(5))
 

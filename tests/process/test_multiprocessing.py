@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.forks import QUEUED_AT_FORK
 from tests.process.scripts import run_script
 from tests.support.answers import Answer
 
@@ -94,7 +93,7 @@ start(worker.record, "a")
 start(worker.record_on_default, "b")
 call(client, "parent after", "p")
 """
-    ran = run_script(run_python, collector, QUEUED_AT_FORK + code, by_name=True).ok()
+    ran = run_script(run_python, collector, code, by_name=True).ok()
     assert ran.all("status") == [0, 0]
     assert tools(collector) == Counter(["parent before", "parent after", "a", "b"])
     assert len(collector.requests("PATCH")) == 1
@@ -112,7 +111,7 @@ client = SentrialClient(timeout=5)
 call(client, "parent", "p")
 start(worker.record_with, client, "child")
 """
-    ran = run_script(run_python, collector, QUEUED_AT_FORK + code, by_name=True).ok()
+    ran = run_script(run_python, collector, code, by_name=True).ok()
     assert ran.all("status") == [0]
     assert tools(collector) == Counter(["parent", "child"])
 
@@ -141,7 +140,7 @@ call(client, "parent", "p")
 with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r})) as pool:
     say("results", list(pool.map(worker.record_and_return, [f"t{{n}}" for n in range(6)])))
 """
-    ran = run_script(run_python, collector, QUEUED_AT_FORK + code, by_name=True).ok()
+    ran = run_script(run_python, collector, code, by_name=True).ok()
     assert ran.one("results") == [f"t{n}" for n in range(6)]
     assert tools(collector) == Counter(["parent", *(f"t{n}" for n in range(6))])
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
+use super::inbox::{Inbox, Then};
 use super::sealing::first_lookup;
 use super::{ClientState, Mode, Settings};
 use crate::core::api_key::ApiKey;
@@ -16,9 +17,10 @@ use crate::core::notices::{Level, Notice};
 use crate::core::policy::Policy;
 use crate::core::process::Process;
 use crate::core::queue::Queue;
-use crate::core::request::Request;
+use crate::core::receipt::Receipt;
+use crate::core::request::{Body, Kind, Patience, Request};
 use crate::core::session::Session;
-use crate::core::sync::lock;
+use crate::core::sync::{lock, try_lock};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
@@ -40,6 +42,7 @@ impl ClientState {
             policy,
             lookup,
             report: Mutex::default(),
+            inbox: Mutex::new(Inbox::default()),
             queue,
             registered: AtomicBool::new(false),
             fork_reported: AtomicBool::new(false),
@@ -58,26 +61,98 @@ impl ClientState {
         &self.settings
     }
 
-    /// The queue, locked.
+    /// The queue, locked, with everything in it that has been queued.
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
+        let mut queue = lock(&self.queue);
+        self.empty_inbox(&mut queue);
+        queue
     }
 
-    pub(super) fn push(self: &Arc<Self>, mut request: Request) {
+    /// Puts what has been queued into its lanes. Callers need not wait meanwhile.
+    fn empty_inbox(&self, queue: &mut Queue) {
+        let mut inbox = lock(&self.inbox);
+        if inbox.is_empty() {
+            return;
+        }
+        let mut requests = inbox.take();
+        drop(inbox);
+        for (request, now) in requests.drain(..) {
+            queue.push(request, now);
+        }
+        lock(&self.inbox).give_back(requests);
+    }
+
+    /// Queues a request. With `receipt` the outcome can be read later.
+    pub fn submit(
+        self: &Arc<Self>,
+        kind: Kind,
+        session: Arc<Session>,
+        body: Body,
+        receipt: bool,
+    ) -> Option<Arc<Receipt>> {
+        self.submit_with(kind, session, body, receipt, self.settings.patience())
+    }
+
+    pub(super) fn submit_with(
+        self: &Arc<Self>,
+        kind: Kind,
+        session: Arc<Session>,
+        body: Body,
+        receipt: bool,
+        patience: Patience,
+    ) -> Option<Arc<Receipt>> {
+        let pid = self.process.pid();
+        if session.lost_at_fork(pid) {
+            self.lost_at_fork();
+            return None;
+        }
+        let mut request = Request::new(kind, session, body, patience);
+        request.number = self.process.next_number();
+        let receipt = receipt.then(|| Receipt::new(pid));
+        request.receipt.clone_from(&receipt);
+        self.push(request);
+        receipt
+    }
+
+    fn push(self: &Arc<Self>, mut request: Request) {
         self.ensure_registered();
         if request.body.len() > self.settings.options.max_event_bytes {
             // Here, not on the delivery thread: a few bodies of ten times what they may have would
             // fill the queue before it comes to cut them.
             self.seal(&mut request);
         }
-        let immediate = self.settings.mode == Mode::Immediate;
-        let released = self.queue().push(request, Instant::now());
+        let urgent = self.put(request);
         self.process.ensure_running();
-        if released && !immediate {
+        if urgent {
             self.process.signal.ring();
         } else {
             self.process.signal.queued();
         }
+    }
+
+    /// Puts a request into the queue, or before it; returns whether the delivery thread should look
+    /// at once.
+    fn put(&self, request: Request) -> bool {
+        let now = Instant::now();
+        if self.settings.mode == Mode::Immediate {
+            self.queue().push(request, now);
+            return false;
+        }
+        if self.settings.batch.is_some() {
+            return self.queue().push(request, now);
+        }
+        let then = lock(&self.inbox).put(request, now);
+        match then {
+            Then::Go => {}
+            // Whoever is there has the rest of the work to do anyway.
+            Then::EmptyIfFree => {
+                if let Some(mut queue) = try_lock(&self.queue) {
+                    self.empty_inbox(&mut queue);
+                }
+            }
+            Then::Empty => drop(self.queue()),
+        }
+        false
     }
 
     pub(super) fn ensure_registered(self: &Arc<Self>) {

@@ -4,9 +4,6 @@ use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle, Result};
 use std::time::{Duration, Instant};
 
-/// How long the system may still count a thread that has ended.
-const COUNTED: Duration = Duration::from_millis(2);
-
 /// A named thread that can be joined.
 #[derive(Debug)]
 pub(in crate::core) struct OsThread<T> {
@@ -37,17 +34,13 @@ impl<T: Send + 'static> OsThread<T> {
 
     /// Waits for its end and gives its result. A thread can be joined a moment before the kernel
     /// takes it out of the count of the process, by which Python decides whether to warn of a fork:
-    /// on a busy machine that was the case in one of 500 forks.
+    /// on a busy machine that was the case in one of 500 forks. Waits for that too, until the
+    /// deadline.
     ///
     /// # Errors
     /// It panicked.
-    pub(in crate::core) fn join(self) -> Result<T> {
-        self.join_patiently(COUNTED)
-    }
-
-    fn join_patiently(self, patience: Duration) -> Result<T> {
+    pub(in crate::core) fn join(self, deadline: Instant) -> Result<T> {
         let (result, place) = self.handle.join()?;
-        let deadline = Instant::now() + patience;
         while place.as_deref().is_some_and(Path::exists) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(20));
         }
@@ -70,7 +63,8 @@ mod tests {
         for number in 0..3000 {
             let thread = OsThread::spawn("sentrial-test", move || (number, place())).unwrap();
             // As long as a busy machine takes: how long a fork may wait is not the question here.
-            let (result, place) = thread.join_patiently(Duration::from_secs(10)).unwrap();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let (result, place) = thread.join(deadline).unwrap();
             assert_eq!(result, number);
             assert!(!place.is_some_and(|place| place.exists()), "{number}");
         }

@@ -1,4 +1,4 @@
-//! The delivery thread: started by the first event, parked for a fork, survived when it panics.
+//! The delivery thread: started by the first event, survived when it panics.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,15 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::Process;
 use super::os_thread::OsThread;
-use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
 use crate::core::sync::lock;
 use crate::core::worker::Worker;
 
-/// How long a fork waits for the delivery thread to step aside.
-const PARK_PATIENCE: Duration = Duration::from_millis(5);
-/// How long the parent waits for a thread that is leaving late.
-const LEAVE_PATIENCE: Duration = Duration::from_millis(100);
 /// How long to leave it at that when the system refuses a thread.
 const START_PAUSE: Duration = Duration::from_secs(1);
 /// Panics after which a thread ends and the next event starts another one.
@@ -43,10 +38,11 @@ pub(super) enum Slot {
 
 impl Slot {
     /// Takes over from a thread that has ended, or is about to: what it had in flight goes on.
-    fn join(&mut self) {
+    /// Waits until `deadline` for the system to forget it.
+    fn join(&mut self, deadline: Instant) {
         match std::mem::take(self) {
             Self::Running(thread) => {
-                if let Some(worker) = thread.join().ok().flatten() {
+                if let Some(worker) = thread.join(deadline).ok().flatten() {
                     *self = Self::Parked(worker);
                 }
             }
@@ -59,16 +55,17 @@ impl Process {
     /// Starts the delivery thread unless it runs.
     pub(in crate::core) fn ensure_running(self: &Arc<Self>) {
         if !self.running.load(Ordering::Acquire) {
+            self.spool.go_on(self);
             self.start(&mut lock(&self.worker));
         }
     }
 
-    fn start(self: &Arc<Self>, slot: &mut Slot) {
+    pub(super) fn start(self: &Arc<Self>, slot: &mut Slot) {
         if matches!(slot, Slot::Running(_)) {
             if self.running.load(Ordering::Acquire) {
                 return;
             }
-            slot.join();
+            slot.join(Instant::now());
         }
         let worker = match std::mem::take(slot) {
             Slot::Parked(worker) => Ok(worker),
@@ -173,64 +170,20 @@ impl Process {
         self.running.load(Ordering::Acquire)
     }
 
-    /// Before a fork: the threads leave, taking nothing with them, so that the child is born of a
-    /// single-threaded process. Both are asked before either is waited for. Gives up after 5 ms;
-    /// then a thread runs on.
-    pub fn park(&self) {
-        let deadline = Instant::now() + PARK_PATIENCE;
-        self.spool.ask_to_park();
-        if let Ok(mut slot) = self.worker.try_lock() {
-            self.leave(&mut slot, deadline);
-        }
-        self.spool.park(deadline);
-    }
-
     /// The thread leaves its loop, if it can before `deadline`.
-    fn leave(&self, slot: &mut Slot, deadline: Instant) {
-        if !matches!(slot, Slot::Running(_)) {
-            return;
+    pub(super) fn leave(&self, slot: &mut Slot, deadline: Instant) {
+        if matches!(slot, Slot::Running(_)) {
+            self.signal.park();
+            wait_for_end(slot, deadline);
         }
-        self.signal.park();
-        wait_for_end(slot, deadline.saturating_duration_since(Instant::now()));
-    }
-
-    /// After a fork, in the parent: the thread goes on where it was.
-    pub fn resume(self: &Arc<Self>) {
-        self.spool.resume(self);
-        // First the lock: two threads may fork at once, and the thread that left must not be
-        // taken for the one that the other of them has started meanwhile.
-        let mut slot = lock(&self.worker);
-        if self.signal.unpark() && !wait_for_end(&mut slot, LEAVE_PATIENCE) {
-            // It left only after park() had stopped waiting and has not come to its end: the next
-            // event takes over from it, so that nobody waits here without a bound.
-            self.running.store(false, Ordering::Release);
-        }
-        if !matches!(*slot, Slot::Parked(_)) {
-            return;
-        }
-        if self.is_idle() {
-            // The next event starts it. CPython 3.13 counts the threads of the parent only after
-            // this hook, and warns of a fork if there are any.
-            self.running.store(false, Ordering::Release);
-        } else {
-            self.start(&mut slot);
-        }
-    }
-
-    /// Is there nothing to deliver, and nobody who waits for anything?
-    fn is_idle(&self) -> bool {
-        let drained = |client: &Arc<ClientState>| client.queue().is_drained();
-        self.waiters.load(Ordering::SeqCst) == 0
-            && self.with_clients(|clients| clients.iter().all(drained))
     }
 }
 
 /// Waits until the thread of the slot has ended and takes over from it; false if it takes longer.
-fn wait_for_end(slot: &mut Slot, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
+pub(super) fn wait_for_end(slot: &mut Slot, deadline: Instant) -> bool {
     while let Slot::Running(thread) = slot {
         if thread.is_finished() {
-            slot.join();
+            slot.join(deadline);
         } else if Instant::now() >= deadline {
             return false;
         } else {

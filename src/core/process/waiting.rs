@@ -1,7 +1,7 @@
 //! Waiting for requests to settle, without missing the moment.
 
-use std::sync::PoisonError;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Process;
@@ -16,7 +16,8 @@ pub struct Waiting<'a> {
 impl Process {
     /// Registers somebody who waits; the delivery thread looks at once.
     #[must_use]
-    pub fn waiting(&self) -> Waiting<'_> {
+    pub fn waiting(self: &Arc<Self>) -> Waiting<'_> {
+        self.wanted();
         self.waiters.fetch_add(1, Ordering::SeqCst);
         // Pairs with the fence in announce(): either that sees the waiter, or the waiter sees
         // what has settled.
@@ -26,7 +27,8 @@ impl Process {
     }
 
     /// Somebody waits without blocking: the delivery thread looks at once.
-    pub fn nudge(&self) {
+    pub fn nudge(self: &Arc<Self>) {
+        self.wanted();
         self.signal.ring();
     }
 

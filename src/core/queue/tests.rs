@@ -63,7 +63,7 @@ impl Bench {
             Patience::Background
         };
         let mut request = Request::new(kind, Arc::clone(session), body, patience);
-        let receipt = Receipt::new();
+        let receipt = Receipt::new(std::process::id());
         request.receipt = Some(Arc::clone(&receipt));
         request.number = self.queue.next_seq;
         self.queue.push(request, self.now);

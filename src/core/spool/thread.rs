@@ -124,8 +124,8 @@ impl SpoolThread {
     }
 
     /// Before a fork: the thread steps aside between two groups of jobs, and its files with it.
-    /// Gives up at the deadline; then the child does without a spool.
-    pub(in crate::core) fn park(&self, deadline: Instant) {
+    /// False if it has not by the deadline; then the child does without a spool.
+    pub(in crate::core) fn park(&self, deadline: Instant) -> bool {
         loop {
             self.ask_to_park();
             if let Ok(mut inbox) = self.inbox.try_lock()
@@ -133,21 +133,26 @@ impl SpoolThread {
             {
                 if let Some(thread) = inbox.thread.take() {
                     // It has nothing left to do but to end.
-                    let _ = thread.join();
+                    let _ = thread.join(deadline);
                 }
-                return;
+                return true;
             }
             if Instant::now() >= deadline {
-                return;
+                return false;
             }
             std::thread::sleep(Duration::from_micros(50));
         }
     }
 
-    /// After a fork, in the parent.
-    pub(in crate::core) fn resume(&self, process: &Arc<Process>) {
+    /// After a fork, in the parent: the thread may run again. Has it something to do?
+    pub(in crate::core) fn stand_by(&self) -> bool {
         let mut inbox = lock(&self.inbox);
         inbox.parking = false;
-        Self::start(&mut inbox, process);
+        !inbox.running && !inbox.jobs.is_empty()
+    }
+
+    /// Starts the thread if it has something to do and need not step aside.
+    pub(in crate::core) fn go_on(&self, process: &Arc<Process>) {
+        Self::start(&mut lock(&self.inbox), process);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::server::{Act, Server};
 use super::{
@@ -12,6 +12,7 @@ use super::{
 use crate::core::client::Client;
 use crate::core::error::DropReason;
 use crate::core::process::Process;
+use crate::core::receipt::Receipt;
 use crate::core::request::Kind;
 use crate::core::session::Session;
 
@@ -24,6 +25,34 @@ fn nothing_starts_before_the_first_event() {
     client.reject(DropReason::Invalid);
     assert!(!process.has_thread());
     assert_eq!(process.counters().accepted, 1);
+}
+
+#[test]
+fn callers_do_not_wait_for_whoever_is_at_the_queue() {
+    let server = Server::start(|_| Act::ok());
+    let process = process();
+    let client = client(&process, &server.url());
+    let session = Session::known("s");
+    event_of(&client, &session, 0);
+    let state = client.state();
+    let busy = state.queue();
+    std::thread::scope(|threads| {
+        let caller = threads.spawn(|| {
+            for number in 1..100 {
+                event_of(&client, &session, number);
+            }
+        });
+        until("the calls return", || caller.is_finished());
+    });
+    drop(busy);
+    flush(&client);
+    assert_eq!(counters(&client).delivered, 100);
+    let seen = server.seen();
+    let numbers: Vec<_> = seen
+        .iter()
+        .filter_map(|seen| seen.json()["number"].as_u64())
+        .collect();
+    assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
 }
 
 #[test]
@@ -170,6 +199,102 @@ fn a_parked_thread_keeps_what_is_in_flight() {
     process.resume();
     answered(&outcome(&client, &receipt.unwrap()));
     assert_eq!(server.count(), 1);
+}
+
+/// A process whose thread has left for a fork with one request in flight.
+fn parked_in_flight(server: &Server, process: &Arc<Process>) -> (Client, Arc<Receipt>) {
+    let client = client(process, &server.url());
+    let receipt = client.submit(Kind::Event, Session::known("s"), body(), true);
+    until("the request is out", || server.count() == 1);
+    process.park();
+    (client, receipt.unwrap())
+}
+
+fn slow_server() -> Server {
+    Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        Act::ok()
+    })
+}
+
+#[test]
+fn threads_that_stand_by_go_on_when_they_are_told() {
+    let (server, process) = (slow_server(), process());
+    let (client, receipt) = parked_in_flight(&server, &process);
+    assert!(process.stand_by(), "there is something to do");
+    assert!(!process.has_thread());
+    process.park();
+    assert!(process.stand_by(), "another fork changes nothing");
+    assert!(!process.has_thread());
+    process.go_on();
+    assert!(process.has_thread());
+    process.go_on();
+    until("the answer", || receipt.outcome().is_some());
+    answered(&outcome(&client, &receipt));
+    process.park();
+    assert!(!process.stand_by(), "there is nothing to do");
+    process.go_on();
+    assert!(!process.has_thread());
+}
+
+#[test]
+fn the_next_event_starts_what_stands_by() {
+    let (server, process) = (slow_server(), process());
+    let (client, receipt) = parked_in_flight(&server, &process);
+    assert!(process.stand_by());
+    event_of(&client, &Session::known("t"), 1);
+    until("the answer", || receipt.outcome().is_some());
+    process.go_on();
+    until("both", || counters(&client).delivered == 2);
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
+fn whoever_waits_starts_what_stands_by() {
+    let (server, process) = (slow_server(), process());
+    let (client, receipt) = parked_in_flight(&server, &process);
+    assert!(process.stand_by());
+    answered(&outcome(&client, &receipt));
+    assert_eq!(server.count(), 1);
+}
+
+#[test]
+fn nothing_starts_between_the_hooks_of_a_fork() {
+    let (server, process) = (slow_server(), process());
+    let client = client(&process, &server.url());
+    answered(&send(&client));
+    process.park();
+    assert!(!process.stand_by());
+    process.park();
+    // Another thread of the program records and waits meanwhile.
+    event_of(&client, &Session::known("t"), 1);
+    drop(process.waiting());
+    assert!(process.stand_by(), "it has not started");
+    process.go_on();
+    until("both", || counters(&client).delivered == 2);
+}
+
+#[test]
+fn a_thread_that_is_held_up_does_not_hold_up_every_fork() {
+    let server = Server::start(|_| Act::ok());
+    let process = process();
+    let client = client(&process, &server.url());
+    answered(&send(&client));
+    let state = client.state();
+    let queue = state.queue();
+    let parking = || {
+        let started = Instant::now();
+        process.park();
+        let took = started.elapsed();
+        let _ = process.stand_by();
+        took
+    };
+    let first = parking();
+    let others: Duration = (0..5).map(|_| parking()).sum();
+    drop(queue);
+    assert!(first >= Duration::from_millis(100), "{first:?}");
+    assert!(others < 3 * first, "{others:?} for five, {first:?} for one");
+    answered(&send(&client));
 }
 
 #[test]

@@ -59,7 +59,6 @@ impl SentrialClient {
                 tokens: token_count,
                 duration_ms,
                 status,
-                cost_unknown: false,
                 common: Common {
                     trace_id,
                     span_id,

@@ -110,6 +110,7 @@ impl SentrialClient {
                 Ok::<_, CallError>(f(Target {
                     client: slf,
                     record,
+                    is_read: true,
                 })?)
             },
         )

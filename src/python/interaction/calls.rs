@@ -36,7 +36,6 @@ impl Interaction {
                 tokens: token_count,
                 duration_ms,
                 status,
-                cost_unknown: false,
                 common: Common {
                     metadata,
                     ..Common::default()

@@ -124,7 +124,11 @@ impl Interaction {
             || empty(py),
             || {
                 let record = Arc::clone(&this.record);
-                Ok::<_, CallError>(f(Target { client, record })?)
+                Ok::<_, CallError>(f(Target {
+                    client,
+                    record,
+                    is_read: true,
+                })?)
             },
         )
     }

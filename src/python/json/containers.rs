@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use super::{Budget, absorb, keys, scalars, text, write_any};
 
 /// Key and value, held for the time of writing.
-pub(super) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+pub(crate) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
 /// What an iteration gave: at most the items that the budget allows.
 struct Snapshot<'py> {
@@ -77,6 +77,21 @@ pub(super) fn write_pairs(
 ) -> PyResult<()> {
     out.push(b'{');
     write_members(pairs, true, complete, out, budget)
+}
+
+/// Appends an object that is none of Python's. It is a level of its own, as a dict would be.
+pub(super) fn write_own(
+    members: Vec<Pair<'_>>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    let nobody = 0;
+    if !budget.enter(nobody, out) {
+        return Ok(());
+    }
+    let result = write_pairs(members, true, out, budget);
+    budget.leave();
+    result
 }
 
 /// Appends members and the closing brace.

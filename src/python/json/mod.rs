@@ -32,10 +32,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
 pub(crate) use budget::Budget;
+pub(crate) use containers::Pair;
 #[allow(unused_imports, reason = "for the client's bindings")]
 pub(crate) use escape::write_str;
 #[allow(unused_imports, reason = "for the client's bindings")]
-pub(crate) use numbers::{write_f64, write_i64};
+pub(crate) use numbers::{write_f64, write_i64, write_u64};
 
 /// Appends `value` to `out`. On an error `out` is as it was.
 pub(crate) fn write_value(
@@ -55,6 +56,25 @@ pub(crate) fn write_pystr(
 ) -> PyResult<()> {
     bounded(out, budget, |out, budget| {
         text::write_pystr(text, out, budget)
+    })
+}
+
+/// Appends `text`, cut if the budget is too small for it.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>, budget: &mut Budget) -> PyResult<()> {
+    bounded(out, budget, |out, budget| {
+        text::write_utf8(text, out, budget);
+        Ok(())
+    })
+}
+
+/// Appends an object with these members: a dict that nobody has to make.
+pub(crate) fn write_object(
+    members: Vec<Pair<'_>>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    bounded(out, budget, |out, budget| {
+        containers::write_own(members, out, budget)
     })
 }
 

@@ -34,6 +34,13 @@ pub(crate) fn write_i64(value: i64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends `value`.
+pub(crate) fn write_u64(value: u64, out: &mut Vec<u8>) {
+    if serde_json::to_writer(&mut *out, &value).is_err() {
+        out.extend_from_slice(b"null");
+    }
+}
+
 /// Appends an `int` or an instance of a subclass, whose own `__str__` is not asked.
 #[inline]
 pub(super) fn write_int(
