@@ -1,8 +1,8 @@
 //! Python bindings: the extension module `sentrial._core`.
 //!
 //! ```text
-//! client, interaction, module      classes and functions Python sees
-//!        │
+//! client, interaction, module      classes and functions Python sees      answers: what the
+//!        │                                                                 wrappers read
 //! track, sessions, llm             bodies of requests        context, record   whose they are
 //!        │                                                          │
 //! payload, state, json             JSON bytes                       │
