@@ -177,6 +177,18 @@ def test_the_length_from_which_text_is_looked_at(length: int, name: Any) -> None
     assert is_plain([{name: ("é " * 300)[:length]}]) or (length > 256 and name != "text")
 
 
+@pytest.mark.parametrize("name", ["data", "file_data", "image_data"])
+def test_the_shortest_media_of_each_kind(name: str) -> None:
+    shortest = "QUJD" * 64 + "\n"
+    url = "data:;base64," + "QUJD" * 61
+    assert (len(shortest), len(url)) == (257, 257)
+    assert written({name: shortest})[name]["bytes"] == 192
+    assert written({"text": shortest}) == {"text": shortest}
+    assert written({"text": url})["text"]["bytes"] == written([url])[0]["bytes"] == 183
+    assert written(url)["bytes"] == 183
+    assert is_plain([{name: shortest[:-1]}, url[:-1]])
+
+
 def test_a_conversation_is_plain() -> None:
     """What nearly every call is given takes the short way."""
     conversation = [

@@ -145,6 +145,23 @@ def test_chat_answers_as_the_client_makes_them(response: dict[str, Any]) -> None
     is_read_alike(made)
 
 
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [
+        ({"reasoning_content": ["no text"], "reasoning": "hm"}, {"thinking": "hm"}),
+        ({"reasoning_content": "", "reasoning": "hm"}, {}),
+        ({"reasoning_content": "first", "reasoning": "hm"}, {"thinking": "first"}),
+        ({"refusal": ["no text"], "tool_calls": [], "audio": {"id": "1"}}, {}),
+        ({"tool_calls": [{}]}, {"tool_calls": [dict.fromkeys(("id", "name", "arguments"))]}),
+        ({"function_call": {"arguments": "{}"}}, {}),
+    ],
+)
+def test_what_stands_beside_the_content(message: dict[str, Any], fields: dict[str, Any]) -> None:
+    response = {"choices": [{"message": message}]}
+    is_read_alike(response)
+    assert _openai_chat.answer(response, Options()).fields == fields
+
+
 def test_an_answer_that_the_client_has_checked() -> None:
     types = pytest.importorskip("openai.types.chat")
     message = {
