@@ -1,8 +1,8 @@
 //! Python bindings: the extension module `sentrial._core`.
 //!
 //! ```text
-//! client, interaction, module      classes and functions Python sees
-//!        │
+//! client, interaction, module      classes and functions Python sees      answers: what the
+//!        │                                                                 wrappers read
 //! track, sessions, llm             bodies of requests        context, record   whose they are
 //!        │                                                          │
 //! payload, state, json             JSON bytes                       │
@@ -12,6 +12,7 @@
 //!   crate::core
 //! ```
 
+mod answers;
 mod awaited;
 mod before_send;
 mod begun;
@@ -50,6 +51,11 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(name = "_core")]
 mod core_module {
+    #[pymodule_export]
+    use super::answers::{
+        answer_identity, arguments_of, chat_answer, is_plain, read_member, scalars,
+        usage_of_anthropic, usage_of_google, usage_of_openai, written,
+    };
     #[pymodule_export]
     use super::begun::{FirstSession, watch_first_session};
     #[pymodule_export]

@@ -39,9 +39,16 @@ impl Once<Py<PyString>> {
         py: Python<'py>,
         text: &str,
     ) -> &'py Bound<'py, PyString> {
-        if let Some(name) = self.0.get() {
-            return name.bind(py);
+        match self.0.get() {
+            Some(name) => name.bind(py),
+            None => self.intern(py, text),
         }
+    }
+
+    /// Apart, so that a line that uses names stays short: code is read from cold caches, too.
+    #[cold]
+    #[inline(never)]
+    fn intern<'py>(&'static self, py: Python<'py>, text: &str) -> &'py Bound<'py, PyString> {
         let made = PyString::intern(py, text).unbind();
         self.0.get_or_init(|| made).bind(py)
     }
@@ -56,3 +63,37 @@ macro_rules! intern {
     }};
 }
 pub(crate) use intern;
+
+impl<const N: usize> Once<[Py<PyString>; N]> {
+    /// The interned texts; see [`names!`].
+    #[inline]
+    pub(crate) fn all_interned(
+        &'static self,
+        py: Python<'_>,
+        texts: [&str; N],
+    ) -> &'static [Py<PyString>; N] {
+        match self.0.get() {
+            Some(names) => names,
+            None => self.intern_all(py, texts),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn intern_all(&'static self, py: Python<'_>, texts: [&str; N]) -> &'static [Py<PyString>; N] {
+        let made = texts.map(|text| PyString::intern(py, text).unbind());
+        self.0.get_or_init(|| made)
+    }
+}
+
+/// Several interned names, side by side in memory: for a loop that looks them up one by one.
+macro_rules! names {
+    ($py:expr, [$($text:expr),+ $(,)?]) => {{
+        const TEXTS: &[&str] = &[$($text),+];
+        static NAMES: $crate::python::once::Once<
+            [::pyo3::Py<::pyo3::types::PyString>; TEXTS.len()],
+        > = $crate::python::once::Once::new();
+        NAMES.all_interned($py, [$($text),+])
+    }};
+}
+pub(crate) use names;

@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_one_warning(
         raise ZeroDivisionError
 
     upstream.reply("/chat/completions", chat("hello"))
-    monkeypatch.setattr("sentrial.wrappers._openai_chat.answer", broken)
+    monkeypatch.setattr("sentrial.wrappers._openai.Chat.answer", broken)
     answer = openai_client().chat.completions.create(**ASK)
     assert answer.choices[0].message.content == "hello"
     assert "an LLM call was not recorded: ZeroDivisionError" in caplog.text

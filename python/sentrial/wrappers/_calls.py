@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from sentrial.wrappers._record import Answer
     from sentrial.wrappers._tracker import Accumulator
 
-__all__ = ["Method", "Running", "wrapped", "wrapped_helper"]
+__all__ = ["Method", "Running", "is_answer_class", "wrapped", "wrapped_helper"]
+
+
+# Remembered for each class: one look in the place of three.
+@functools.lru_cache(maxsize=256)
+def is_answer_class(cls: type) -> bool:
+    """Tell whether objects of this class can be neither awaited nor iterated nor parsed first."""
+    return not (may_be_awaited(cls) or is_raw_class(cls) or is_stream_class(cls))
 
 
 class Method:
@@ -46,12 +53,18 @@ class Method:
         """
         raise NotImplementedError
 
+    #: Tells of a class whether its objects are answers, which are recorded and handed out at once.
+    is_answer = staticmethod(is_answer_class)
+
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
         """Return the stream to hand out in the place of a result; None if it is no stream."""
         return tracked_stream(result, tracker()) if is_stream_class(type(result)) else None  # type: ignore[arg-type]  # a class is hashable
 
     def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG002
-        """Return other arguments to call with, so that a stream tells its usage; None: as given."""
+        """Return other arguments to call with, so that a stream tells its usage; None: as given.
+
+        Asked where the program asks for a stream by `stream=True`.
+        """
         return None
 
     def refused(self, owner: Any, error: BaseException) -> bool:  # noqa: ARG002
@@ -86,10 +99,13 @@ def wrapped(
         if session is None and not options.without_session:
             return original(*args, **kwargs)
         instance = owner if bound else _SELF
-        running = Running.begin(original, method, options, args, kwargs, instance, session)
-        if running is None:
-            return original(*args, **kwargs)
-        return running.run()
+        try:
+            running = Running(original, method, options, args, kwargs, instance, session)
+        except Exception as problem:  # noqa: BLE001  the call goes its own way
+            running = None
+            if not isinstance(problem, _NoSessionError):
+                warn(problem)
+        return original(*args, **kwargs) if running is None else running.run()
 
     if inspect.iscoroutinefunction(original):
 
@@ -165,8 +181,16 @@ def _read(
         return None
 
 
+class _NoSessionError(Exception):
+    """There is no session that the call could be recorded in."""
+
+
 class Running:
-    """One call of a wrapped method, from its arguments to its answer or stream."""
+    """One call of a wrapped method, from its arguments to its answer or stream.
+
+    Raises:
+        Exception: Whatever goes wrong while the arguments are read: nothing can be recorded.
+    """
 
     __slots__ = ("args", "call", "injected", "kwargs", "method", "options", "original", "owner")
 
@@ -175,44 +199,26 @@ class Running:
         original: Callable[..., Any],
         method: Method,
         options: Options,
-        owner: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        call: Call,
-    ) -> None:
-        self.original = original
-        self.method = method
-        self.options = options
-        self.owner = owner
-        self.args = args
-        self.kwargs = kwargs
-        self.call = call
-        self.injected: dict[str, Any] | None = None
-
-    @classmethod
-    def begin(
-        cls,
-        original: Callable[..., Any],
-        method: Method,
-        options: Options,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         owner: object,
         session: CurrentSession | None,
-    ) -> Running | None:
-        """Read the arguments; None if nothing can be recorded, and the call goes its own way."""
-        try:
-            instance, rest = (owner, args) if owner is not _SELF else _split(args, owner)
-            request = method.request(instance, rest, kwargs)
-            call = Call(session, request) if session is not None else Call.apart(request)
-            if call is None:
-                return None
-            running = cls(original, method, options, instance, args, kwargs, call)
-            running.injected = method.prepare(instance, kwargs)
-        except Exception as problem:  # noqa: BLE001
-            warn(problem)
-            return None
-        return running
+    ) -> None:
+        instance, rest = (owner, args) if owner is not _SELF else _split(args, owner)
+        request = method.request(instance, rest, kwargs)
+        call = Call(session, request) if session is not None else Call.apart(request)
+        if call is None:
+            raise _NoSessionError
+        self.original = original
+        self.method = method
+        self.options = options
+        self.owner = instance
+        self.args = args
+        self.kwargs = kwargs
+        self.call = call
+        self.injected: dict[str, Any] | None = None
+        if kwargs.get("stream") is True:
+            self.injected = method.prepare(instance, kwargs)
 
     def run(self) -> Any:
         """Call the provider."""
@@ -223,7 +229,11 @@ class Running:
                 self.call.failed(error)
                 raise
             return self._run_without()
-        if may_be_awaited(type(result)) and inspect.isawaitable(result):  # type: ignore[arg-type]  # a class is hashable
+        cls: Any = type(result)
+        if self.method.is_answer(cls):
+            self.answered(result)
+            return result
+        if may_be_awaited(cls) and inspect.isawaitable(result):
             return self._run_async(result)
         return self._returned(result)
 
@@ -310,5 +320,5 @@ class Running:
             warn(problem)
             return
         if metadata:
-            answer.metadata.update(metadata)
+            answer = answer._replace(metadata={**(answer.metadata or {}), **metadata})
         self.call.succeeded(answer)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers import _google_answers as google
 from sentrial.wrappers._adopt import adopt
-from sentrial.wrappers._calls import Method, wrapped
+from sentrial.wrappers._calls import Method, is_answer_class, wrapped
 from sentrial.wrappers._record import Answer, Options, Request
 from sentrial.wrappers._targets import Target
 from sentrial.wrappers._values import read, scalars
@@ -32,6 +33,12 @@ _PARAMETERS = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=256)
+def _is_answer(cls: type) -> bool:
+    # What is not streamed is the same class, with nothing left to come.
+    return is_answer_class(cls) and not hasattr(cls, "resolve")
+
+
 class Content(Method):
     """`generate_content` and `generate_content_async`; chats call these."""
 
@@ -52,15 +59,14 @@ class Content(Method):
         answer = google.answer(response, options)
         # The package's own way to join parts; it refuses where there is no text.
         text = read(response, "text")
-        if isinstance(text, str) and text:
-            answer.content = text
-        return answer
+        return answer._replace(content=text) if isinstance(text, str) and text else answer
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
         return google.Chunks(options)
 
+    is_answer = staticmethod(_is_answer)
+
     def stream(self, result: Any, tracker: Callable[[], Tracker]) -> Any:
-        # What is not streamed is the same class, with nothing left to come.
         cls = type(result)
         if hasattr(cls, "__next__") or hasattr(cls, "__anext__") or not hasattr(cls, "resolve"):
             return super().stream(result, tracker)

@@ -75,8 +75,8 @@ class LLMCall:
             **fields: What else belongs to the answer, for example ``tool_calls`` or ``thinking``.
         """
         self._answered = True
-        self._answer.content = content
-        self._answer.fields.update(fields)
+        told = {**(self._answer.fields or {}), **fields}
+        self._answer = self._answer._replace(content=content, fields=told)
 
     def set_usage(
         self,
@@ -92,13 +92,13 @@ class LLMCall:
             prompt_tokens: Instead of it: all tokens of the input.
             completion_tokens: And all tokens of the output.
         """
-        self._answer.usage = usage or Usage(
-            input_tokens=prompt_tokens, output_tokens=completion_tokens
-        )
+        used = usage or Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
+        self._answer = self._answer._replace(usage=used)
 
     def set_metadata(self, **fields: Any) -> None:
         """Add to the metadata, for example ``finish_reason`` or ``request_id``."""
-        self._answer.metadata.update(fields)
+        told = {**(self._answer.metadata or {}), **fields}
+        self._answer = self._answer._replace(metadata=told)
 
     def first_token(self) -> None:
         """Note that the first piece of a streamed answer is there; later calls change nothing."""

@@ -104,7 +104,7 @@ class _Base(Method):
         )
 
     def prepare(self, owner: Any, kwargs: dict[str, Any]) -> dict[str, Any] | None:
-        if not self.asks_for_usage or kwargs.get("stream") is not True:
+        if not self.asks_for_usage:
             return None
         given = kwargs.get("stream_options", _ABSENT)
         if given is _ABSENT or type(given).__name__ in ("NotGiven", "Omit"):
@@ -135,8 +135,7 @@ class Chat(_Base):
     def messages(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return kept(kwargs, "messages") if "messages" in kwargs else next(iter(args), None)
 
-    def answer(self, response: Any, options: Options) -> Answer:
-        return chat.answer(response, options)
+    answer = staticmethod(chat.answer)
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:
         return chat.Chunks(options, hide_usage=injected)

@@ -53,7 +53,7 @@ class Request(NamedTuple):
     metadata: dict[str, Any]
 
 
-class Answer:
+class Answer(NamedTuple):
     """What a call gave.
 
     Attributes:
@@ -63,19 +63,10 @@ class Answer:
         metadata: Finish reason, ids, the model that answered.
     """
 
-    __slots__ = ("content", "fields", "metadata", "usage")
-
-    def __init__(
-        self,
-        content: Any = "",
-        usage: Usage | None = None,
-        fields: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        self.content = content
-        self.usage = usage
-        self.fields = fields or {}
-        self.metadata = metadata or {}
+    content: Any = ""
+    usage: Usage | None = None
+    fields: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class Call:
@@ -158,14 +149,14 @@ class Call:
 
     def _record(self, answer: Answer, error: object, partial: bool) -> None:
         request = self.request
-        metadata = {**request.metadata, **answer.metadata}
+        content, usage, fields, told = answer
+        metadata = {**request.metadata, **told} if told else {**request.metadata}
         if metadata.get("response_model") == request.model:
             del metadata["response_model"]
         if self._first is not None:
             metadata["time_to_first_token_ms"] = _milliseconds(self._started, self._first)
         if partial or error is not None:
             metadata["partial"] = True
-        usage = answer.usage
         # Most calls are inside of no other that was opened as one.
         alone = self._scope is None and self._enclosing is None
         with_usage = alone or self._carries_usage(usage)
@@ -174,13 +165,13 @@ class Call:
         self._session.track_llm_call(
             request.model,
             written(request.messages),
-            written(answer.content),
+            written(content),
             provider=request.provider,
             usage=usage,
             duration_ms=int((time.perf_counter() - self._started) * 1000),
             error=error,  # type: ignore[arg-type]  # an exception, a dict or a text
             metadata=metadata,
-            output_fields=answer.fields,
+            output_fields=fields,
             with_usage=with_usage,
         )
 

@@ -151,7 +151,7 @@ fn exact<'a, 'py, T: PyTypeInfo>(value: &'a Bound<'py, PyAny>) -> Option<&'a Bou
 }
 
 /// `None` for an `Exception`; only what must stop the program stays an error.
-fn absorb<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<Option<T>> {
+pub(super) fn absorb<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
