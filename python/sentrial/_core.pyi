@@ -405,7 +405,6 @@ class CurrentSession:
         model: str,
         messages: Any = None,
         output: Any = None,
-        *,
         provider: str | None = None,
         usage: Any = None,
         estimated_cost: float | None = None,

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::python::once::intern;
+use crate::python::once::{intern, names};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::core::pricing::{PRICES_VERSION, Usage};
 
+use super::answers::members_of_usage;
 use super::payload::{finite, merged};
 use super::pricing;
 use super::sessions::lossy;
@@ -69,19 +70,49 @@ impl Counts {
 
     /// From a `Usage` of Python's, a dict with its names, or anything with such attributes.
     fn of(value: &Bound<'_, PyAny>) -> Self {
-        let py = value.py();
-        let count = |name| count(member(value, name).as_ref());
+        let names = names!(
+            value.py(),
+            [
+                "input_tokens",
+                "cache_read_tokens",
+                "cache_write_tokens",
+                "output_tokens",
+                "reasoning_tokens",
+                "input_audio_tokens",
+                "output_audio_tokens",
+                "total_tokens",
+            ]
+        );
+        let members = members_of_usage(value);
+        let mut counts = [0; 8];
+        for (nth, (name, slot)) in names.iter().zip(&mut counts).enumerate() {
+            let told = match members {
+                Some(members) => members.get_item(nth).ok(),
+                None => member(value, name.bind(value.py())),
+            };
+            *slot = count(told.as_ref());
+        }
+        let [
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+            input_audio,
+            output_audio,
+            total,
+        ] = counts;
         Self {
             buckets: Usage {
-                input: count(intern!(py, "input_tokens")),
-                cache_read: count(intern!(py, "cache_read_tokens")),
-                cache_write: count(intern!(py, "cache_write_tokens")),
-                output: count(intern!(py, "output_tokens")),
-                reasoning: count(intern!(py, "reasoning_tokens")),
-                input_audio: count(intern!(py, "input_audio_tokens")),
-                output_audio: count(intern!(py, "output_audio_tokens")),
+                input,
+                cache_read,
+                cache_write,
+                output,
+                reasoning,
+                input_audio,
+                output_audio,
             },
-            total: Some(count(intern!(py, "total_tokens"))).filter(|total| *total > 0),
+            total: Some(total).filter(|total| *total > 0),
         }
     }
 

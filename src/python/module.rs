@@ -78,7 +78,7 @@ impl CurrentSession {
 
     /// See `SentrialClient.track_llm_call`. With ``with_usage=False`` the event has neither tokens
     /// nor cost: another call carries them.
-    #[pyo3(signature = (model, messages=None, output=None, *, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
+    #[pyo3(signature = (model, messages=None, output=None, provider=None, usage=None, estimated_cost=None, duration_ms=None, error=None, metadata=None, output_fields=None, with_usage=true))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one keyword per documented field"

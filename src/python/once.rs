@@ -18,6 +18,11 @@ impl<T> Once<T> {
         Self(OnceLock::new())
     }
 
+    /// The value, if it has been made.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.get()
+    }
+
     /// The value; `make` runs without any lock but the interpreter's.
     ///
     /// # Errors

@@ -162,17 +162,19 @@ class Call:
         with_usage = alone or self._carries_usage(usage)
         if usage is None and with_usage:
             metadata["usage_unknown"] = True
+        # By position: names are looked up at every call.
         self._session.track_llm_call(
             request.model,
             written(request.messages),
             written(content),
-            provider=request.provider,
-            usage=usage,
-            duration_ms=int((time.perf_counter() - self._started) * 1000),
-            error=error,  # type: ignore[arg-type]  # an exception, a dict or a text
-            metadata=metadata,
-            output_fields=fields,
-            with_usage=with_usage,
+            request.provider,
+            usage,
+            None,
+            int((time.perf_counter() - self._started) * 1000),
+            error,  # type: ignore[arg-type]  # an exception, a dict or a text
+            metadata,
+            fields,
+            with_usage,
         )
 
     def _carries_usage(self, usage: Usage | None) -> bool:

@@ -20,6 +20,7 @@ pub(crate) use identity::answer_identity;
 pub(crate) use members::read_member;
 pub(crate) use parameters::scalars;
 pub(crate) use plain::{is_plain, written};
+pub(crate) use usage::members_of_usage;
 pub(crate) use usage::{usage_of_anthropic, usage_of_google, usage_of_openai};
 
 use pyo3::prelude::*;

@@ -30,6 +30,16 @@ impl NamedTuple {
         Ok(new.bind(py).call1((class.bind(py), members))?)
     }
 
+    /// The members of one of the class; None for anything else, and while none has been made.
+    pub(super) fn members<'a, 'py>(
+        &self,
+        value: &'a Bound<'py, PyAny>,
+    ) -> Option<&'a Bound<'py, PyTuple>> {
+        let (_, class) = self.makers.get()?;
+        let is_one = value.get_type().is(class.bind(value.py()));
+        value.cast::<PyTuple>().ok().filter(|_| is_one)
+    }
+
     #[cold]
     fn find(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Py<PyAny>)> {
         let class = py.import(self.module)?.getattr(self.name)?;

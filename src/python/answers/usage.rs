@@ -46,6 +46,13 @@ impl Counts {
     }
 }
 
+/// The members of a `sentrial.wrappers.Usage`, in its order; None for anything else.
+pub(crate) fn members_of_usage<'a, 'py>(
+    value: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, PyTuple>> {
+    USAGE.members(value)
+}
+
 /// The usage of `OpenAI`'s APIs, or of a server compatible with them; None if there is none.
 #[pyfunction]
 pub(crate) fn usage_of_openai<'py>(usage: &Bound<'py, PyAny>) -> Read<Option<Bound<'py, PyAny>>> {
