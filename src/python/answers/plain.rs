@@ -64,9 +64,12 @@ fn is_short(text: &Bound<'_, PyString>) -> bool {
     text.len().is_ok_and(|length| length <= SHORT)
 }
 
-/// What cannot be read as UTF-8 may be one.
+/// What begins like one and cannot be read as UTF-8 may be one. The first character is looked at
+/// before: a text that is not ASCII keeps the copy that reading it makes.
 fn is_data_url(text: &Bound<'_, PyString>) -> bool {
-    text.to_str().map_or(true, |text| text.starts_with("data:"))
+    let first = text.get_item(0);
+    let begins = first.is_ok_and(|first| first.cast::<PyString>().is_ok_and(|first| *first == "d"));
+    begins && text.to_str().map_or(true, |text| text.starts_with("data:"))
 }
 
 /// Whether a member of that name may hold base64 text. A key that is no text may equal anything.
