@@ -164,16 +164,20 @@ def test_what_stands_beside_the_content(message: dict[str, Any], fields: dict[st
 
 def test_an_answer_that_the_client_has_checked() -> None:
     types = pytest.importorskip("openai.types.chat")
+    called = [
+        {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": [1]}'}},
+        {"id": "2", "type": "custom", "custom": {"name": "g", "input": "text"}},
+    ]
+    if not hasattr(types, "ChatCompletionMessageCustomToolCall"):
+        # An older client knows functions only.
+        called.pop()
     message = {
         "role": "assistant",
         "content": "yes",
         "refusal": None,
         "reasoning_content": "hm",
         "function_call": {"name": "old", "arguments": "{}"},
-        "tool_calls": [
-            {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": [1]}'}},
-            {"id": "2", "type": "custom", "custom": {"name": "g", "input": "text"}},
-        ],
+        "tool_calls": called,
         "audio": {"id": "s", "data": "", "expires_at": 1, "transcript": "said"},
     }
     choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
@@ -196,7 +200,8 @@ def test_an_answer_that_the_client_has_checked() -> None:
     is_read_alike(response)
     answer = _openai_chat.answer(response, Options())
     assert answer.content == "yes"
-    assert [call["name"] for call in answer.fields["tool_calls"]] == ["f", "g", "old"]
+    names = ["f", "g"][: len(called)]
+    assert [call["name"] for call in answer.fields["tool_calls"]] == [*names, "old"]
     assert answer.fields["tool_calls"][0]["arguments"] == {"a": [1]}
     assert answer.fields["thinking"] == "hm"
     assert answer.fields["audio"] == {"id": "s", "transcript": "said"}
