@@ -31,10 +31,12 @@ pub(crate) fn after_fork_in_parent(py: Python<'_>) {
     let Some(process) = Process::existing() else {
         return;
     };
-    let late = counts_late(py) && process.stand_by() && is_alone() && Comeback::arrange(py).is_ok();
-    if !late {
-        // Also when it cannot be later: rather a warning than requests that wait.
-        process.resume();
+    let waiting = process.stand_by();
+    let later = waiting && counts_late(py) && is_alone() && Comeback::arrange(py).is_ok();
+    if !later {
+        // Also where later would be better and is not possible: rather a warning than requests
+        // that wait.
+        process.go_on();
     }
 }
 

@@ -92,26 +92,9 @@ impl Counts {
             };
             *slot = count(told.as_ref());
         }
-        let [
-            input,
-            cache_read,
-            cache_write,
-            output,
-            reasoning,
-            input_audio,
-            output_audio,
-            total,
-        ] = counts;
+        let [buckets @ .., total] = counts;
         Self {
-            buckets: Usage {
-                input,
-                cache_read,
-                cache_write,
-                output,
-                reasoning,
-                input_audio,
-                output_audio,
-            },
+            buckets: buckets.into(),
             total: Some(total).filter(|total| *total > 0),
         }
     }

@@ -103,31 +103,13 @@ pub(crate) fn price_cost(
     at: Option<i64>,
     context: Context,
 ) -> Option<f64> {
-    let [
-        input,
-        cache_read,
-        cache_write,
-        output,
-        reasoning,
-        input_audio,
-        output_audio,
-    ] = counts;
-    let usage = Usage {
-        input,
-        cache_read,
-        cache_write,
-        output,
-        reasoning,
-        input_audio,
-        output_audio,
-    };
     let query = Query {
         provider,
         model,
         at: at.unwrap_or_else(now),
         context: &pairs(&context),
     };
-    told(py, &query, pricing::cost(&query, &usage))
+    told(py, &query, pricing::cost(&query, &counts.into()))
 }
 
 /// See `sentrial.pricing.lookup`: provider, model, and USD per million by the data set's keys.

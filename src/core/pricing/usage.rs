@@ -20,6 +20,30 @@ pub struct Usage {
     pub output_audio: u64,
 }
 
+/// In the order of the fields, which is that of Python's `Usage` too.
+impl From<[u64; 7]> for Usage {
+    fn from(counts: [u64; 7]) -> Self {
+        let [
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+            input_audio,
+            output_audio,
+        ] = counts;
+        Self {
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+            input_audio,
+            output_audio,
+        }
+    }
+}
+
 impl Usage {
     /// All input tokens: what the thresholds of tiers are about.
     pub(super) fn all_input(&self) -> u64 {

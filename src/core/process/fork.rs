@@ -73,12 +73,6 @@ impl Process {
         !matches!(*slot, Slot::Running(_))
     }
 
-    /// After a fork, in the parent: the threads go on where they were.
-    pub fn resume(self: &Arc<Self>) {
-        let _ = self.stand_by();
-        self.go_on();
-    }
-
     /// After a fork, in the parent: the threads may run again. True if one of them has something
     /// to do: it starts with [`Process::go_on`], with the next event, or with whoever waits.
     #[must_use]

@@ -167,7 +167,7 @@ fn forks_stop_and_resume_the_thread_without_loss() {
             scope.spawn(|| {
                 while !done.load(Ordering::SeqCst) {
                     process.park();
-                    process.resume();
+                    resume(&process);
                 }
             });
         }
@@ -184,6 +184,12 @@ fn forks_stop_and_resume_the_thread_without_loss() {
     assert_eq!(lines(&process), []);
 }
 
+/// What the hook after a fork does in the parent.
+fn resume(process: &Arc<Process>) {
+    let _ = process.stand_by();
+    process.go_on();
+}
+
 #[test]
 fn a_parked_thread_keeps_what_is_in_flight() {
     let server = Server::start(|_| {
@@ -196,7 +202,7 @@ fn a_parked_thread_keeps_what_is_in_flight() {
     until("the request is out", || server.count() == 1);
     process.park();
     process.park();
-    process.resume();
+    resume(&process);
     answered(&outcome(&client, &receipt.unwrap()));
     assert_eq!(server.count(), 1);
 }

@@ -29,13 +29,15 @@ pub(crate) fn write_f64(value: f64, out: &mut Vec<u8>) {
 
 /// Appends `value`.
 pub(crate) fn write_i64(value: i64, out: &mut Vec<u8>) {
-    if serde_json::to_writer(&mut *out, &value).is_err() {
-        out.extend_from_slice(b"null");
-    }
+    write_whole(value, out);
 }
 
 /// Appends `value`.
 pub(crate) fn write_u64(value: u64, out: &mut Vec<u8>) {
+    write_whole(value, out);
+}
+
+fn write_whole(value: impl serde::Serialize, out: &mut Vec<u8>) {
     if serde_json::to_writer(&mut *out, &value).is_err() {
         out.extend_from_slice(b"null");
     }
