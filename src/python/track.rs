@@ -21,7 +21,8 @@ type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 pub(crate) struct Target<'a, 'py> {
     pub(crate) client: &'a Bound<'py, SentrialClient>,
     pub(crate) record: Arc<SessionRecord>,
-    /// Does anybody see what the call returns? A receipt takes a fifth of the time of a call.
+    /// Does anybody see what the call returns? A receipt costs 0.2 µs in a loop, and 2.5 µs of a
+    /// small event's 19 in a program that has slept.
     pub(crate) is_read: bool,
 }
 
