@@ -289,11 +289,11 @@ def test_an_agent_that_cannot_be_used_is_an_error(
 ) -> None:
     done = run(local_cli, experiment, agent)
     assert done.exit == 1
-    assert said in done.stdout
+    assert said in done.stderr
+    assert "Error" not in done.stdout
     missing = local_cli("experiment", "run", experiment, "-a", "missing.py")
     assert missing.exit == 1
-    assert missing.stdout.endswith("Error: Agent file not found: missing.py\n")
-    assert missing.stderr == ""
+    assert missing.stderr == "Error: Agent file not found: missing.py\n"
 
 
 @pytest.mark.parametrize(
@@ -307,8 +307,9 @@ def test_an_agent_that_cannot_be_used_is_an_error(
 )
 def test_a_file_that_is_no_experiment_is_an_error(local_cli: Cli, text: str, said: str) -> None:
     done = local_cli("experiment", "create", local_cli.file("bad.json", text))
-    assert done.exit == 1
-    assert said in done.stdout
+    # `id=$(sentrial experiment create …)` must not take an error for an id.
+    assert (done.exit, done.stdout) == (1, "")
+    assert said in done.stderr
 
 
 def test_an_experiment_comes_from_standard_input(local_cli: Cli) -> None:
@@ -318,9 +319,9 @@ def test_an_experiment_comes_from_standard_input(local_cli: Cli) -> None:
 
 def test_an_unknown_experiment_is_one_line(local_cli: Cli) -> None:
     done = local_cli("experiment", "info", "exp_none")
-    assert done.exit == 1
-    assert "Experiment not found" in done.stdout
-    assert done.stderr == ""
+    assert (done.exit, done.stdout) == (1, "Loading experiment exp_none...\n")
+    assert done.stderr.count("\n") == 1
+    assert "Experiment not found" in done.stderr
     told = local_cli("experiment", "info", "exp_none", "--json")
     assert (told.exit, told.stdout) == (1, "")
     assert "Experiment not found" in told.stderr
@@ -328,16 +329,16 @@ def test_an_unknown_experiment_is_one_line(local_cli: Cli) -> None:
 
 def test_without_a_key_it_says_what_to_do(cli: Cli) -> None:
     done = cli("experiment", "info", "exp_1")
-    assert done.exit == 1
-    assert done.stdout == ("Error: no API key; run `sentrial login`, or set SENTRIAL_API_KEY\n")
+    assert (done.exit, done.stdout) == (1, "")
+    assert done.stderr == "Error: no API key; run `sentrial login`, or set SENTRIAL_API_KEY\n"
 
 
 @pytest.mark.parametrize("action", ["info", "results", "run", "create"])
 def test_what_is_switched_off_says_so(local_cli: Cli, experiment: str, action: str) -> None:
     subject = local_cli.folder / "experiment.json" if action == "create" else experiment
     done = local_cli("experiment", action, subject, SENTRIAL_DISABLED="1")
-    assert done.exit == 1
-    assert done.stdout.startswith("Error: SENTRIAL_DISABLED is set")
+    assert (done.exit, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: SENTRIAL_DISABLED is set")
 
 
 def test_run_experiment_can_be_called(local_cli: Cli, experiment: str) -> None:

@@ -83,7 +83,7 @@ def _workers(text: str) -> int:
 
 
 def _guarded(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Report an error as this command always has: one line on stdout, with --json on stderr."""
+    """Report an error as one line on stderr: stdout is for what a script reads."""
 
     def run(options: argparse.Namespace) -> int:
         from sentrial.exceptions import SentrialError
@@ -93,7 +93,7 @@ def _guarded(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse
         except BrokenPipeError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001  a file's code raises anything
-            Terminal(sys.stderr if options.json else sys.stdout).line(f"Error: {error}")
+            Terminal(sys.stderr).line(f"Error: {error}")
             # What came out of the agent's file needs its place; the rest says all in one line.
             if not isinstance(error, (SentrialError, OSError, ValueError)):
                 traceback.print_exc()
@@ -201,7 +201,8 @@ def _run_with(
         terminal.flush()
         found = agents.agent_in(agents.load(agent_path))
         if found is None:
-            experiment_texts.show_no_agent(terminal)
+            terminal.flush()
+            experiment_texts.show_no_agent(Terminal(sys.stderr))
             return 1
         agent, how = found
         terminal.line(how)
