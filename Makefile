@@ -19,6 +19,11 @@ FUZZ_SECONDS ?= 60
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# What is measured is the release wheel; it has an environment of its own.
+BENCH_VENV := .venv-bench
+BENCH_PY := $(BENCH_VENV)/bin/python
+# The wheel of `make demo` and `make test`: optimised, but without what makes the release wheel slow to build.
+QUICK := .make/wheel
 # One source: what the build backend asks for is what is installed here.
 MATURIN := $(shell sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml)
 # Folders too: their time changes when a file in them goes away.
@@ -43,6 +48,11 @@ help: ## list the targets
 demo: $(VENV)/.installed ## build, install, run the example agent in the local server and show its sessions
 	@echo '==> running examples/support_agent.py in the local server'
 	$(VENV)/bin/sentrial dev -- $(PY) examples/support_agent.py
+	@printf '%s\n' '' 'Next:' \
+		'  . $(VENV)/bin/activate             # `sentrial` and `python` are now those of this folder' \
+		'  sentrial sessions list            # what the demo has recorded; it stays' \
+		'  sentrial init                     # the lines to add to your own program' \
+		'  sentrial dev -- python agent.py   # your program, with a local server, without an account'
 
 test: check-rust test-rust check-python check-types test-python ## every check: format, lints, types, Rust and Python tests
 	@echo '==> make test: all passed'
@@ -93,9 +103,9 @@ conformance: $(VENV)/.installed ## compare the traffic with the recordings in OR
 		echo '==> no recordings in $(ORACLE): nothing to compare (ORACLE=DIR names another place)'; \
 	fi
 
-bench: $(VENV)/.bench ## measure speed and size (figures depend on the machine; read ratios within one run)
+bench: $(BENCH_VENV)/.installed ## measure speed and size (figures depend on the machine; read ratios within one run)
 	@echo '==> benchmarks'
-	$(PY) -m pytest benches -p no:cacheprovider -o timeout=0 $(BENCH_ARGS)
+	$(BENCH_PY) -m pytest benches -p no:cacheprovider -o timeout=0 $(BENCH_ARGS)
 
 fuzz: ## throw bytes at redaction for FUZZ_SECONDS (60)
 	@echo '==> fuzzing src/core/redact'
@@ -137,10 +147,10 @@ test-all-pythons: dist/.built ## install the one wheel under each of PYTHONS and
 	if [ "$$tested" -eq 0 ]; then echo 'none of PYTHONS runs here: $(PYTHONS)' >&2; exit 1; fi; \
 	echo "==> passed on $$tested Python versions"
 
-test-providers: dist/.built ## test the wrapped LLM clients with each set of requirements/providers
+test-providers: $(QUICK)/.built ## test the wrapped LLM clients with each set of requirements/providers
 	@for set in $(PROVIDERS); do \
 		venv=".venv-providers-$$set"; \
-		wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+		wheel=$$(ls $(QUICK)/sentrial-*.whl) || exit 1; \
 		echo "==> $$set: tests/wrappers with $$wheel in $$venv"; \
 		{ [ -x "$$venv/bin/python" ] || $(PYTHON) -m venv "$$venv"; } && \
 		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install --upgrade -r "requirements/providers/$$set.txt" && \
@@ -149,10 +159,10 @@ test-providers: dist/.built ## test the wrapped LLM clients with each set of req
 	done
 	@echo '==> passed with: $(PROVIDERS)'
 
-test-frameworks: dist/.built ## run the tests of the integrations with each set of requirements/frameworks
+test-frameworks: $(QUICK)/.built ## run the tests of the integrations with each set of requirements/frameworks
 	@for set in $(FRAMEWORKS); do \
 		venv=".venv-frameworks-$$set"; \
-		wheel=$$(ls dist/sentrial-*.whl) || exit 1; \
+		wheel=$$(ls $(QUICK)/sentrial-*.whl) || exit 1; \
 		echo "==> $$set: tests/integrations with $$wheel in $$venv"; \
 		{ [ -x "$$venv/bin/python" ] || $(PYTHON) -m venv "$$venv"; } && \
 		"$$venv/bin/python" -m pip --disable-pip-version-check --quiet install -r "requirements/frameworks/$$set.txt" && \
@@ -166,7 +176,7 @@ test-frameworks: dist/.built ## run the tests of the integrations with each set 
 
 clean: ## remove the virtual environments, the wheel, caches and ./target (never CARGO_TARGET_DIR)
 	@echo '==> removing what make made'
-	rm -rf $(VENV) .venv-3.* .venv-frameworks-* .venv-providers-* dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(BENCH_VENV) .venv-3.* .venv-frameworks-* .venv-providers-* .make dist target .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find python tests examples benches -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 prerequisites:
@@ -184,25 +194,35 @@ $(VENV)/.maturin: $(VENV)/.created pyproject.toml
 	$(PIP) install '$(MATURIN)'
 	@touch $@
 
+$(QUICK)/.built: $(VENV)/.maturin $(WHEEL_SOURCES)
+	@echo '==> building the wheel (the first time this takes a few minutes)'
+	@mkdir -p $(QUICK)
+	@rm -f $(QUICK)/sentrial-*.whl
+	$(PY) -m maturin build --profile quick --locked --interpreter $(PY) --out $(QUICK)
+	@ls $(QUICK)/sentrial-*-cp310-abi3-*.whl >/dev/null
+	@touch $@
+
 dist/.built: $(VENV)/.maturin $(WHEEL_SOURCES)
-	@echo '==> building the release wheel (the first time this takes a few minutes)'
+	@echo '==> building the release wheel (link-time optimisation: this takes several minutes)'
 	@mkdir -p dist
 	@rm -f dist/sentrial-*.whl
 	$(PY) -m maturin build --release --locked --interpreter $(PY) --out dist
 	@ls dist/sentrial-*-cp310-abi3-*.whl >/dev/null
 	@touch $@
 
-$(VENV)/.installed: dist/.built
+$(VENV)/.installed: $(QUICK)/.built
 	@echo '==> installing the wheel into $(VENV)'
-	$(PIP) install --force-reinstall --no-deps "$$(ls dist/sentrial-*.whl)"
+	$(PIP) install --force-reinstall --no-deps "$$(ls $(QUICK)/sentrial-*.whl)"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
 	@echo '==> installing the tools of the extra "dev"'
-	$(PIP) install "$$(ls dist/sentrial-*.whl)[dev]"
+	$(PIP) install "$$(ls $(QUICK)/sentrial-*.whl)[dev]"
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.installed requirements/bench.txt
-	@echo '==> installing the tools of the benchmarks'
-	$(PIP) install -r requirements/bench.txt
+$(BENCH_VENV)/.installed: dist/.built requirements/bench.txt
+	@echo '==> installing the release wheel and the tools of the benchmarks into $(BENCH_VENV)'
+	[ -x $(BENCH_PY) ] || $(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_PY) -m pip --disable-pip-version-check --quiet install -r requirements/bench.txt
+	$(BENCH_PY) -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$$(ls dist/sentrial-*.whl)"
 	@touch $@

@@ -41,9 +41,19 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors, target
 
 
-def test_the_two_commands_are_the_first_thing_in_the_readme() -> None:
-    first = next(block for block in blocks() if block.page == "README.md")
-    assert re.findall(r"^make \w+", first.code, re.MULTILINE) == ["make demo", "make test"]
+def test_the_readme_begins_with_the_install_and_a_first_agent() -> None:
+    install, agent, run, clone = [b for b in blocks() if b.page == "README.md"][:4]
+    assert install.code == "pip install sentrial\n"
+    assert len(agent.code.splitlines()) <= 6
+    assert agent.order == f"file: {run.code.split()[4]}"
+    # Without the environment of the clone the next command would not be found.
+    commands = [line.split("  ")[0] for line in clone.code.splitlines()]
+    assert commands == [
+        "make demo",
+        ". .venv/bin/activate",
+        "sentrial sessions list",
+        "make test",
+    ]
 
 
 @pytest.mark.parametrize("callable_name", ["configure", "SentrialClient"])
