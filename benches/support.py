@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -113,10 +114,28 @@ class Sink:
         return counts
 
 
+@functools.cache
+def tool(name: str) -> str:
+    """Build one of the tools in Rust, `benches/tools`, and return the path of the program."""
+    command = ["cargo", "build", "--quiet", "--locked", "--profile", "quick"]
+    command += ["--no-default-features", "--bench", name, "--message-format", "json"]
+    done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True)
+    built = (json.loads(line) for line in done.stdout.splitlines())
+    return next(
+        str(part["executable"])
+        for part in built
+        if part.get("executable") and part["target"]["name"] == name
+    )
+
+
 @contextlib.contextmanager
-def sink(*, latency: float = 0.0, hang: bool = False) -> Iterator[Sink]:
-    """Start a sink, and end it with the block."""
-    command = [sys.executable, "-I", str(HERE / "sink.py"), "--latency", str(latency)]
+def sink(*, latency: float = 0.0, hang: bool = False, **options: float) -> Iterator[Sink]:
+    """Start a sink, and end it with the block; `options` are those of `benches/tools/sink.rs`."""
+    command = [tool("sink"), "--delay-ms", str(latency * 1000)]
+    for name, value in options.items():
+        command.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            command.append(str(value))
     if hang:
         command.append("--hang")
     with subprocess.Popen(
@@ -127,6 +146,14 @@ def sink(*, latency: float = 0.0, hang: bool = False) -> Iterator[Sink]:
             yield Sink(f"http://127.0.0.1:{int(process.stdout.readline())}")
         finally:
             process.kill()
+
+
+def bare_loop(url: str, body: bytes, *, connections: int, requests: int) -> dict[str, Any]:
+    """Send the same body as often with nothing but reqwest; the seconds, also of the processor."""
+    command = [tool("bare"), url, "--connections", str(connections), "--requests", str(requests)]
+    done = subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True)
+    run: dict[str, Any] = json.loads(done.stdout)
+    return run
 
 
 def published_sdk(folder: Path) -> str:
