@@ -136,8 +136,8 @@ impl Client {
         key: Option<ApiKey>,
     ) -> Self {
         let settings = Arc::new(settings);
+        let policy = Arc::new(Policy::new(&settings.redaction, key.as_ref()));
         let key = Arc::new(ArcSwapOption::from_pointee(key));
-        let policy = Arc::new(Policy::new(&settings.redaction));
         let state = ClientState::new(
             process,
             Arc::clone(&settings),
@@ -185,6 +185,9 @@ impl Client {
 
     /// Replaces the key of this client and of everything it has queued.
     pub fn set_key(&self, key: Option<ApiKey>) {
+        if let Some(key) = &key {
+            self.policy.hide(key);
+        }
         self.key.store(key.map(Arc::new));
         let state = self.state();
         self.policy.forget();

@@ -1,12 +1,14 @@
 //! Which rules a client redacts with: its own, or those of its organisation once they are known.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::api_key::ApiKey;
 use super::redact::organisation::Settings;
-use super::redact::{Redactor, Rules};
+use super::redact::{OwnKeys, Redactor, Rules};
 
 /// What a client redacts.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +43,12 @@ pub struct Policy {
 impl Policy {
     /// The rules as the program gave them.
     #[must_use]
-    pub fn new(redaction: &Redaction) -> Self {
+    pub fn new(redaction: &Redaction, key: Option<&ApiKey>) -> Self {
+        let own = OwnKeys::default();
+        let own = key.map_or_else(|| own.clone(), |key| own.and(key.expose()));
         let version = Version {
             number: 0,
-            redactor: Redactor::new(redaction.rules.clone()),
+            redactor: Redactor::new(redaction.rules.clone()).hiding(own),
         };
         Self {
             from_server: redaction.from_server,
@@ -60,6 +64,28 @@ impl Policy {
     #[must_use]
     pub fn current(&self) -> Arc<Version> {
         self.current.load_full()
+    }
+
+    /// A text that leaves outside a body, such as the id of a session, without the client's keys.
+    #[must_use]
+    pub fn hidden<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.current.load().redactor.own_keys().hidden(text)
+    }
+
+    /// The client has another key: it is replaced by value as well, and so are those before, which
+    /// may stand in what is queued.
+    pub(super) fn hide(&self, key: &ApiKey) {
+        self.renew(|current| {
+            let own = current.own_keys().and(key.expose());
+            current.clone().hiding(own)
+        });
+    }
+
+    fn renew(&self, redactor: impl Fn(&Redactor) -> Redactor) {
+        self.current.rcu(|version| Version {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            redactor: redactor(&version.redactor),
+        });
     }
 
     /// The organisation's settings as the server sent them, if it has any.
@@ -93,10 +119,7 @@ impl Policy {
                 pii,
                 ..self.own.clone()
             };
-            self.current.store(Arc::new(Version {
-                number: self.numbers.fetch_add(1, Ordering::Relaxed),
-                redactor: Redactor::new(rules),
-            }));
+            self.renew(|current| Redactor::new(rules.clone()).hiding(current.own_keys().clone()));
         }
         self.source.store(source);
         self.known.store(true, Ordering::Release);

@@ -127,7 +127,7 @@ pub(crate) fn set(
         };
         return Chain::Session.set(py, Some(Arc::new(link)));
     };
-    let record = client.get().inner().registry.get(id);
+    let record = client.get().inner().session_named(id);
     if record.state(py).is_none() {
         record.set_state(PyDict::new(py));
     }

@@ -236,6 +236,11 @@ impl Inner {
         }
     }
 
+    /// The session with this id, which goes into paths and bodies as it is, but for the client's key.
+    pub(crate) fn session_named(&self, id: &str) -> Arc<SessionRecord> {
+        self.registry.get(&self.core.policy().hidden(id))
+    }
+
     /// The session an id names.
     pub(crate) fn record(
         &self,
@@ -256,13 +261,13 @@ impl Inner {
                 // As a segment of a path they would mean another path.
                 Ok("." | "..") => wrong("is not an id"),
                 Ok(text) if text.len() > MAX_ID => wrong("is too long for an id"),
-                Ok(text) => Ok(self.registry.get(text)),
+                Ok(text) => Ok(self.session_named(text)),
                 Err(_) => wrong("is not valid text"),
             };
         }
         match id.extract::<i64>() {
             Ok(number) if !id.is_instance_of::<PyBool>() => {
-                Ok(self.registry.get(&number.to_string()))
+                Ok(self.session_named(&number.to_string()))
             }
             _ => wrong("is not a string"),
         }

@@ -212,7 +212,7 @@ pub(crate) fn current_session<'py>(
     };
     let record = match (current.record, current.id) {
         (Some(record), _) => record,
-        (None, Some(id)) => client.get().inner().registry.get(&id),
+        (None, Some(id)) => client.get().inner().session_named(&id),
         (None, None) => return Ok(None),
     };
     Ok(Some(CurrentSession {
@@ -271,7 +271,7 @@ pub(crate) fn make_current(interaction: &Bound<'_, Interaction>) -> PyResult<()>
 /// Makes a session of another process current: what begins inside is nested in it.
 #[pyfunction]
 pub(crate) fn attach(session_id: &str, client: &Bound<'_, SentrialClient>) -> PyResult<()> {
-    client.get().inner().registry.get(session_id).enter();
+    client.get().inner().session_named(session_id).enter();
     context::set(client.py(), Some(session_id), Some(client))
 }
 

@@ -1,10 +1,12 @@
 //! Calls outside the ledger: what a client gives them, and the form in which they leave.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Client, ClientState};
 use crate::core::call::{Call, Calling, Waiting};
@@ -39,11 +41,20 @@ impl ClientState {
             url: Arc::clone(&self.settings.url),
             key: self.key().as_deref().cloned(),
             method: call.method,
-            path: call.path.clone(),
+            path: self.hidden_path(&call.path),
             body: self.sealed_call(&call.body),
             idempotency_key,
             made_at,
             timeout: self.settings.options.timeout,
+        }
+    }
+
+    /// A path is percent-encoded, also what stands for a key in it.
+    fn hidden_path(&self, path: &str) -> String {
+        const BRACKETS: &AsciiSet = &CONTROLS.add(b'[').add(b']');
+        match self.policy.hidden(path) {
+            Cow::Borrowed(path) => path.to_owned(),
+            Cow::Owned(path) => utf8_percent_encode(&path, BRACKETS).to_string(),
         }
     }
 

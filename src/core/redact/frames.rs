@@ -108,7 +108,7 @@ fn is_clean(redactor: &Redactor, key: &[u8]) -> bool {
     text::find(
         key,
         Traits::of_text(key),
-        rules,
+        redactor,
         rules.cover_all(),
         &mut hits,
     );

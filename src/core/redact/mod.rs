@@ -20,6 +20,7 @@ mod hit;
 mod media;
 mod number;
 pub mod organisation;
+mod own;
 mod python_regex;
 mod report;
 mod rewrite;
@@ -39,6 +40,7 @@ pub use self::custom::{OverBudget, Patience, Pattern};
 use self::deny::DenyList;
 pub use self::hit::Rule;
 pub use self::media::{large_bytes, whole_media};
+pub use self::own::OwnKeys;
 pub use self::report::{Finding, Report};
 pub use self::rules::{
     Builtins, DOCUMENTED_FIELDS, Fields, HashKey, IDENTIFIERS, Mode, Pii, Rules,
@@ -52,6 +54,7 @@ pub use self::walk::{Log, Malformed, Shape};
 pub struct Redactor {
     rules: Rules,
     deny: DenyList,
+    own: OwnKeys,
 }
 
 impl Redactor {
@@ -59,7 +62,20 @@ impl Redactor {
     #[must_use]
     pub fn new(rules: Rules) -> Self {
         let deny = DenyList::new(rules.secrets, &rules.deny_fields);
-        Self { rules, deny }
+        let own = OwnKeys::default();
+        Self { rules, deny, own }
+    }
+
+    /// The same rules, with the keys of a client that are replaced by value.
+    #[must_use]
+    pub fn hiding(self, own: OwnKeys) -> Self {
+        Self { own, ..self }
+    }
+
+    /// The keys that are replaced by value.
+    #[must_use]
+    pub fn own_keys(&self) -> &OwnKeys {
+        &self.own
     }
 
     /// The rules.
@@ -117,7 +133,7 @@ impl Redactor {
         let bytes = text.as_bytes();
         let cover = self.rules.cover_all();
         let traits = Traits::of_text(bytes);
-        let built_in = text::built_in(bytes, traits, &self.rules, cover, &mut |_| {});
+        let built_in = text::built_in(bytes, traits, self, cover, &mut |_| {});
         let result = match self.rules.pii.as_ref() {
             None => built_in,
             Some(pii) => {

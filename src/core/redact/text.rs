@@ -3,11 +3,12 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use super::Redactor;
 use super::custom::{OverBudget, Patience};
 use super::fold::fold;
 use super::hit::{Hits, LONGEST, Rule};
 use super::media::{self, hex};
-use super::rules::{Cover, Mode, Pii, Rules};
+use super::rules::{Cover, Mode, Pii};
 use super::traits::Traits;
 use super::{address, email, number, secrets, uuid};
 
@@ -19,10 +20,12 @@ pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
 pub(super) fn find(
     text: &[u8],
     traits: Traits,
-    rules: &Rules,
+    redactor: &Redactor,
     cover: Cover,
     hits: &mut Hits,
 ) -> bool {
+    let rules = &redactor.rules;
+    redactor.own.find(text, hits);
     let possible = cover.secrets && secrets::possible(text.len(), traits.colon());
     let begun = possible && secrets::find(text, traits, hits);
     if !rules.keep_media && text.len() >= media::LARGE {
@@ -73,19 +76,20 @@ const MAX_PASSES: usize = 4;
 pub(super) fn built_in(
     text: &[u8],
     traits: Traits,
-    rules: &Rules,
+    redactor: &Redactor,
     cover: Cover,
     count: &mut dyn FnMut(&Rule),
 ) -> Option<Vec<u8>> {
-    // Most strings are short words and ids.
-    if (traits.plain() && text.len() < secrets::SHORTEST) || uuid::is_uuid(text) {
+    // Most strings are short words and ids. The client's own key may look like one.
+    let nothing = (traits.plain() && text.len() < secrets::SHORTEST) || uuid::is_uuid(text);
+    if nothing && !redactor.own.stand_in(text) {
         return None;
     }
     if text.len() > LONGEST {
         count(&Rule::Withheld);
         return Some(WITHHELD.to_vec());
     }
-    let pii = rules.pii.as_ref();
+    let pii = redactor.rules.pii.as_ref();
     let mut result: Option<Vec<u8>> = None;
     let mut hits = Hits::default();
     let mut cover = cover;
@@ -98,7 +102,7 @@ pub(super) fn built_in(
             Traits::of_text(current)
         };
         hits.clear();
-        let begun = find(current, traits, rules, cover, &mut hits);
+        let begun = find(current, traits, redactor, cover, &mut hits);
         if hits.is_empty() {
             break;
         }

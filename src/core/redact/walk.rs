@@ -8,13 +8,13 @@ use super::custom::{OverBudget, Patience};
 use super::escape::unescape;
 use super::frames::Frames;
 use super::hit::Rule;
-use super::number;
 use super::report::{Finding, Report};
 use super::rewrite::Rewrite;
 use super::rules::{Cover, Pii};
 use super::syntax::{looks_like_json, number_length};
 use super::text::{self, WITHHELD};
 use super::traits::Traits;
+use super::{number, own};
 
 /// Texts that hold JSON that holds texts that hold JSON: so deep is looked.
 const MAX_NESTING: usize = 4;
@@ -276,7 +276,7 @@ impl<'a> Walk<'a> {
         }
         if result.is_none() {
             let count = &mut |rule: &Rule| self.note(rule);
-            result = text::built_in(text, traits, &redactor.rules, cover, count);
+            result = text::built_in(text, traits, redactor, cover, count);
         }
         let Some(pii) = pii.filter(|pii| cover.pii && !pii.custom.is_empty()) else {
             return result;
@@ -347,6 +347,13 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let digits = rest.get(..length).unwrap_or_default();
+        if self.redactor.own.stand_in(digits) {
+            let mut stand_in = Vec::new();
+            text::stand_in(&own::RULE, digits, None, &mut stand_in);
+            self.note(&own::RULE);
+            self.out.put_quoted(start, self.at, &stand_in);
+            return Ok(());
+        }
         let content = self.cover.numbers && !self.is_top();
         let Some(pii) = self.redactor.rules.pii.as_ref().filter(|_| content) else {
             return Ok(());
