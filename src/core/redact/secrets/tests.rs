@@ -49,11 +49,10 @@ fn letters(alphabet: Alphabet) -> &'static str {
         Upper => "[A-Z]",
         Hex => "[a-f0-9]",
         Word => "[A-Za-z_]",
-        Dash => "[A-Za-z_-]",
-        Dotted => r"[A-Za-z_.-]{1,}[A-Za-z]",
+        Dash | Url64 => "[A-Za-z_-]",
+        Dotted => "[A-Za-z_.-]",
         Path => "[A-Za-z_/-]",
         Base64 => "[A-Za-z+/]",
-        Url64 => "[A-Za-z_-]",
     }
 }
 
