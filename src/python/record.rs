@@ -15,6 +15,9 @@ use crate::core::session::{Identity, Session};
 const KEPT: Duration = Duration::from_secs(60);
 /// Sessions remembered per client; beyond it the finished, then the longest unused are forgotten.
 const CAPACITY: usize = 10_000;
+/// Sessions without an id after which those that have got one, or are gone, are taken out of their
+/// list for the first time; then whenever it has twice what was left.
+const FEW_UNBORN: usize = 64;
 
 /// Time that fits into an atomic: milliseconds since the module was loaded, plus one.
 fn now_ms() -> u64 {
@@ -150,11 +153,25 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Book {
     by_id: HashMap<Arc<str>, Entry>,
     unborn: Vec<Weak<SessionRecord>>,
+    /// How long the list of those without an id gets before it is tidied: a program that never
+    /// looks up a session by its id would let it grow for ever.
+    tidy_at: usize,
     inserts: usize,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            by_id: HashMap::new(),
+            unborn: Vec::new(),
+            tidy_at: FEW_UNBORN,
+            inserts: 0,
+        }
+    }
 }
 
 /// The sessions a client knows by id, in one process.
@@ -236,7 +253,7 @@ impl Registry {
     pub(crate) fn lend(&self, record: &Arc<SessionRecord>) {
         self.with(|book| match record.session.id() {
             Some(id) => book.insert(id, Entry::Lent(Arc::downgrade(record))),
-            None => book.unborn.push(Arc::downgrade(record)),
+            None => book.expect(Arc::downgrade(record)),
         });
     }
 }
@@ -249,6 +266,15 @@ impl Book {
         let record = self.by_id.get(id)?.get()?;
         record.touch();
         Some(record)
+    }
+
+    /// A session whose id has yet to arrive.
+    fn expect(&mut self, record: Weak<SessionRecord>) {
+        if self.unborn.len() >= self.tidy_at {
+            self.name_the_unborn();
+            self.tidy_at = FEW_UNBORN.max(2 * self.unborn.len());
+        }
+        self.unborn.push(record);
     }
 
     /// Ids that have arrived since the last look.
