@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 
+use super::calling_context::{Home, calling_context};
 use super::client::SentrialClient;
 use super::once::{Once, intern};
 use super::record::SessionRecord;
@@ -74,6 +75,25 @@ pub(super) enum Origin {
     Created,
 }
 
+/// The state before there is any session. A context that was copied from another one has the dict
+/// of that one, until it uses it: then it gets a copy of its own.
+pub(super) struct Anonymous {
+    pub(super) dict: Py<PyDict>,
+    /// The context whose dict it is.
+    pub(super) home: Option<Home>,
+}
+
+impl Anonymous {
+    /// Does the dict belong to the calling context?
+    pub(super) fn is_at_home(&self, py: Python<'_>) -> bool {
+        // Without an answer it stays shared, as it is between calls of one context.
+        let (Some(home), Some(here)) = (&self.home, calling_context(py)) else {
+            return true;
+        };
+        home.is(&here)
+    }
+}
+
 /// What the context variables hold: the innermost link of a chain.
 #[pyclass(frozen, module = "sentrial._core", name = "ContextNode")]
 pub(crate) struct Node(Arc<Link>);
@@ -91,7 +111,7 @@ pub(super) struct Link {
     /// Set by `set_session_context()` before any client was named.
     pub(super) id: Option<String>,
     /// State before there is any session.
-    pub(super) anonymous: Option<Py<PyDict>>,
+    pub(super) anonymous: Option<Arc<Anonymous>>,
     /// The interaction whose session it is.
     pub(super) interaction: Option<Py<PyWeakrefReference>>,
 }
@@ -143,7 +163,7 @@ impl Link {
             owner,
             record: Weak::clone(&self.record),
             id: self.id.clone(),
-            anonymous: self.anonymous.as_ref().map(|state| state.clone_ref(py)),
+            anonymous: self.anonymous.clone(),
             interaction: self.interaction.as_ref().map(|weak| weak.clone_ref(py)),
         }
     }

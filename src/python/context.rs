@@ -9,13 +9,15 @@ use std::sync::{Arc, Weak};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 
-use super::chain::{Chain, Link, Origin, Owner, below, needed, walk};
+use super::calling_context::{self, Home, calling_context};
+use super::chain::{Anonymous, Chain, Link, Origin, Owner, below, needed, walk};
 use super::client::SentrialClient;
 use super::record::SessionRecord;
 use crate::core::session::Session;
 
 /// Makes the context variables, at import; see [`super::pending::prepare`].
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    calling_context::prepare(py)?;
     Chain::Session.variable(py)?;
     Chain::State.variable(py).map(drop)
 }
@@ -187,12 +189,12 @@ fn push(
 }
 
 /// Where the state of a client is kept in this context.
-enum Holder<'py> {
+enum Holder {
     Record(Arc<SessionRecord>),
-    Anonymous(Bound<'py, PyDict>),
+    Anonymous(Arc<Anonymous>),
 }
 
-fn holder(py: Python<'_>, client: u64) -> Option<Holder<'_>> {
+fn holder(py: Python<'_>, client: u64) -> Option<Holder> {
     let ours = |link: &Arc<Link>| link.client_number == client;
     let live = walk(py, Chain::State)
         .filter(ours)
@@ -201,7 +203,7 @@ fn holder(py: Python<'_>, client: u64) -> Option<Holder<'_>> {
         return Some(Holder::Record(record));
     }
     walk(py, Chain::State).filter(ours).find_map(|link| {
-        let anonymous = link.anonymous.as_ref().map(|dict| dict.bind(py).clone());
+        let anonymous = link.anonymous.clone();
         let finished = link.record.upgrade().filter(|record| record.is_finished());
         anonymous
             .map(Holder::Anonymous)
@@ -209,13 +211,19 @@ fn holder(py: Python<'_>, client: u64) -> Option<Holder<'_>> {
     })
 }
 
-/// The state dict that `current_state` shows; made now if there is none.
+/// The state dict that `current_state` shows; made now if there is none. That before any session is
+/// the calling context's own: what one of several tasks stores, its siblings never see.
 pub(crate) fn current_state<'py>(
     client: &Bound<'py, SentrialClient>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = client.py();
     match holder(py, client.get().inner().number) {
-        Some(Holder::Anonymous(dict)) => Ok(dict),
+        Some(Holder::Anonymous(state)) if state.is_at_home(py) => Ok(state.dict.bind(py).clone()),
+        Some(Holder::Anonymous(state)) => {
+            let copy = state.dict.bind(py).copy()?;
+            anonymous(client, copy.clone())?;
+            Ok(copy)
+        }
         Some(Holder::Record(record)) => Ok(record.state(py).unwrap_or_else(|| {
             let state = PyDict::new(py);
             record.set_state(state.clone());
@@ -257,7 +265,10 @@ fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>
         owner: Owner::Nobody,
         record: Weak::new(),
         id: None,
-        anonymous: Some(state.unbind()),
+        anonymous: Some(Arc::new(Anonymous {
+            dict: state.unbind(),
+            home: calling_context(py).as_ref().and_then(Home::of),
+        })),
         interaction: None,
     };
     Chain::State.set(py, Some(Arc::new(link)))

@@ -16,6 +16,7 @@ mod answers;
 mod awaited;
 mod before_send;
 mod begun;
+mod calling_context;
 mod chain;
 mod client;
 mod context;
@@ -24,6 +25,7 @@ mod errors;
 mod forks;
 mod inner;
 mod interaction;
+mod interpreter;
 mod json;
 mod llm;
 mod log;
@@ -51,6 +53,8 @@ use pyo3::prelude::*;
 #[pymodule]
 #[pyo3(name = "_core")]
 mod core_module {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::answers::{
         answer_identity, arguments_of, chat_answer, is_plain, read_member, scalars,
@@ -108,4 +112,9 @@ mod core_module {
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name Python expects")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::only_the_first(module.py())
+    }
 }

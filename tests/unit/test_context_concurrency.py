@@ -180,3 +180,72 @@ def test_concurrent_calls_of_finish_complete_once(
         list(pool.map(lambda n: interaction.finish(f"{n}"), range(64)))
     requests = sessions_sent(client, collector)["sess_u_agent_1"]
     assert [request.method for request in requests] == ["POST", "PATCH"]
+
+
+def test_tasks_of_one_parent_never_see_each_others_state_before_a_session(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    async def task(name: str) -> None:
+        client.update_state(name, 1)
+        await asyncio.sleep(0)
+        client.current_state["also " + name] = 2
+        await asyncio.sleep(0)
+        client.track_decision(f"sess_{name}", "r")
+
+    async def parent() -> None:
+        client.update_state("parent", 0)
+        await asyncio.gather(task("a"), task("b"))
+        client.track_decision("sess_parent", "r")
+
+    in_loop(parent())
+    states = {
+        session: requests[0].json["stateBefore"]
+        for session, requests in sessions_sent(client, collector).items()
+    }
+    assert states == {
+        "sess_a": {"parent": 0, "a": 1, "also a": 2},
+        "sess_b": {"parent": 0, "b": 1, "also b": 2},
+        "sess_parent": {"parent": 0},
+    }
+
+
+def test_outputs_of_tools_before_a_session_stay_in_their_task(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    async def task(name: str) -> None:
+        for _ in range(2):
+            client.track_tool_call(f"sess_{name}", name, {}, {"from": name})
+            await asyncio.sleep(0)
+
+    async def parent() -> None:
+        client.update_state("parent", 0)
+        await asyncio.gather(task("a"), task("b"))
+
+    in_loop(parent())
+    sent = sessions_sent(client, collector)
+    for name in ("a", "b"):
+        first, second = [request.json for request in sent[f"sess_{name}"]]
+        assert first["stateBefore"] == {"parent": 0}
+        assert second["stateBefore"] == {"parent": 0, f"{name}_result": {"from": name}}
+
+
+def test_a_copied_context_has_a_state_of_its_own_and_keeps_it(
+    client: sentrial.SentrialClient,
+) -> None:
+    client.update_state("parent", 0)
+    mine = client.current_state
+    copied = contextvars.copy_context()
+    copied.run(client.update_state, "copied", 1)
+    in_thread(lambda: copied.run(client.update_state, "in a thread", 2))
+    assert copied.run(lambda: client.current_state) == {"parent": 0, "copied": 1, "in a thread": 2}
+    assert client.current_state is mine
+    assert mine == {"parent": 0}
+
+
+def test_threads_have_a_state_of_their_own_before_a_session(
+    client: sentrial.SentrialClient,
+) -> None:
+    client.update_state("parent", 0)
+    in_thread(lambda: client.update_state("one", 1))
+    assert in_thread(lambda: dict(client.current_state)).get("one") is None
+    assert client.current_state == {"parent": 0}
