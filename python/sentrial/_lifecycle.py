@@ -8,6 +8,11 @@ import sys
 
 from sentrial import _core
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 # Seconds of the time for the end of the process that were spent on the mirror: the end has one
 # deadline. What exit handlers of the program take in between does not count.
 _spent = [0.0]
@@ -80,23 +85,65 @@ _marker = _Marker()
 
 
 def _finish_before_os_exit(_: object = None) -> None:
-    """Deliver before a `multiprocessing` child ends: it leaves by `os._exit`, without `atexit`."""
+    """Deliver before a child ends: it leaves by `os._exit`, without `atexit`."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, _at_exit, exitpriority=-100)
+    _finish_before_a_pool_worker_ends()
 
 
-def _watch_multiprocessing() -> None:
+def _finish_before_a_pool_worker_ends() -> None:
+    """Deliver also before a worker of a pool of `billiard` (Celery) ends.
+
+    It leaves by `os._exit` in the middle of its target, so that no finalizer runs. What it calls
+    before is `on_exit`.
+    """
+    process = sys.modules.get("billiard.process")
+    if process is None:
+        return
+    worker: Any = getattr(process.current_process(), "_target", None)
+    if hasattr(worker, "on_exit") and not isinstance(worker.on_exit, _OnExit):
+        worker.on_exit = _OnExit(worker.on_exit)
+
+
+class _OnExit:
+    """What a worker of a pool calls last, and then the end of the process."""
+
+    def __init__(self, then: Callable[[int, int], object] | None) -> None:
+        self._then = then
+
+    def __call__(self, pid: int, exitcode: int) -> None:
+        try:
+            if self._then is not None:
+                self._then(pid, exitcode)
+        finally:
+            _at_exit()
+
+
+def _is_child() -> bool:
+    """Is this a child of `multiprocessing` or `billiard`, and already inside of its target?"""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        return True
+    process = sys.modules.get("billiard.process")
+    return process is not None and type(process.current_process()).__name__ != "_MainProcess"
+
+
+def _watch_children() -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         # The child clears its finalizers first and then calls what is registered here.
+        # `billiard` uses the same list.
         util.register_after_fork(_marker, _finish_before_os_exit)
 
 
 def _in_child() -> None:
     _spent[0] = 0.0
     _core.after_fork_in_child()
-    _watch_multiprocessing()
+    if "billiard.process" in sys.modules:
+        # It loads it only in the child, between this and what is to be watched.
+        import multiprocessing.util  # noqa: F401
+    _watch_children()
 
 
 def _install() -> None:
@@ -110,9 +157,8 @@ def _install() -> None:
         )
     # Imported inside a child: while its target was unpickled, before the child clears its
     # finalizers, or by the target itself, afterwards.
-    _watch_multiprocessing()
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
+    _watch_children()
+    if _is_child():
         _finish_before_os_exit()
 
 

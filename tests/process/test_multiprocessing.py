@@ -145,6 +145,23 @@ with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r})) 
     assert tools(collector) == Counter(["parent", *(f"t{n}" for n in range(6))])
 
 
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pool_whose_workers_end_after_each_task(
+    collector: Collector, run_python: RunPython, method: str
+) -> None:
+    code = f"""import multiprocessing, worker
+context = multiprocessing.get_context({method!r})
+pool = context.Pool(2, maxtasksperchild=1)
+say("results", pool.map(worker.record_and_return, [f"t{{n}}" for n in range(4)], 1))
+pool.close()
+pool.join()
+"""
+    ran = run_script(run_python, collector, code, by_name=True).ok()
+    assert ran.one("results") == [f"t{n}" for n in range(4)]
+    assert tools(collector) == Counter(f"t{n}" for n in range(4))
+
+
 def child_at_a_hanging_server(
     collector: Collector, run_python: RunPython, method: str, **env: str
 ) -> Ran:
