@@ -1,68 +1,38 @@
 //! Is delivery of a client working? A pure state machine; the clock is passed in.
 //!
 //! ```text
-//!            outage            probe fails
+//!        outages by rule       probe fails
 //!   Up ───────────────▶ Suspect ─────────▶ Down ──▶ Down …
 //!   ▲ ▲                    │                 │
 //!   │ └────── any success ─┴─────────────────┘
-//!   ├── 429 ──▶ Limited ── pause over, probe succeeds ──▶ Up
+//!   ├── 429 by rule ──▶ Limited ── pause over, probe succeeds ──▶ Up
 //!   └── 401 ──▶ Paused  ── new key, or a probe succeeds ─▶ Up
 //! ```
+//! A failure that is the exception changes nothing here: the request that met it waits alone.
+//! No answer at all for some seconds also leads from `Up` to `Down`.
 //! A 500 also leads back to `Up`, silently: the server is there, the request is at fault. Several in
 //! a row, with nothing delivered between them, are told like an outage.
 //! Every state but `Up` lets one probe through at a time.
 
+mod lines;
+mod recent;
+mod slowdown;
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
-use super::notices::{Level, Notice};
+use self::recent::Recent;
+use self::slowdown::Slowdown;
+pub use self::state::State;
+use super::notices::Notice;
 use super::retry::{self, Kind as Pace};
 
 /// How often a refused key is tried again.
 const PAUSED_PROBE: Duration = Duration::from_secs(300);
 /// Answers such as 500 in a row after which that is worth a line.
 const MANY_FAULTS: u32 = 3;
-
-/// What the client's delivery is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Answers arrive.
-    Up,
-    /// One failure; not yet worth a line.
-    Suspect,
-    /// The server cannot be reached or does not work.
-    Down,
-    /// The server asked for a pause (429).
-    Limited,
-    /// The server refuses the key (401).
-    Paused,
-}
-
-impl State {
-    /// The word in `stats()`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up | Self::Suspect => "up",
-            Self::Down => "down",
-            Self::Limited => "limited",
-            Self::Paused => "paused",
-        }
-    }
-
-    /// How much it stands in the way of delivery: the state of several clients is the worst one.
-    #[must_use]
-    pub fn severity(self) -> u8 {
-        match self {
-            Self::Up | Self::Suspect => 0,
-            Self::Limited => 1,
-            Self::Down => 2,
-            Self::Paused => 3,
-        }
-    }
-}
 
 /// May a request be sent now?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +55,7 @@ pub struct Totals {
 }
 
 /// Health of one client's delivery.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Health {
     state: State,
     failures: u32,
@@ -99,21 +69,8 @@ pub struct Health {
     /// A line about the trouble was said; the first success says the other one.
     announced: bool,
     dropped_before: u64,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            state: State::Up,
-            failures: 0,
-            faults: 0,
-            since: None,
-            next_probe: None,
-            probing: None,
-            announced: false,
-            dropped_before: 0,
-        }
-    }
+    recent: Recent,
+    slowdown: Slowdown,
 }
 
 impl Health {
@@ -121,6 +78,18 @@ impl Health {
     #[must_use]
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Is nothing in the way, so that a failure concerns its request alone?
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// Has something been delivered lately?
+    #[must_use]
+    pub fn works(&self, now: Instant) -> bool {
+        self.recent.works(now)
     }
 
     /// Is waiting for an answer pointless for now?
@@ -171,25 +140,31 @@ impl Health {
 
     /// An answer arrived that shows a working server.
     pub fn success(&mut self, now: Instant, probe: bool, totals: Totals) -> Option<Notice> {
+        self.recent.succeeded(now);
         if !probe && matches!(self.state, State::Limited | State::Paused) {
             // Sent before the server asked for a pause or refused the key: no news.
             return None;
         }
-        let was = std::mem::take(self);
-        if !was.announced {
+        (self.state, self.next_probe, self.probing) = (State::Up, None, None);
+        (self.failures, self.faults) = (0, 0);
+        let since = self.since.take();
+        if !std::mem::take(&mut self.announced) {
             return None;
         }
-        let dropped = totals.dropped.saturating_sub(was.dropped_before);
-        let lasted = was
-            .since
-            .map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
-        Some(Notice::new(
-            Level::Warning,
-            format!(
-                "delivery recovered after {lasted:.1} s: {} requests wait, {dropped} were dropped meanwhile",
-                totals.pending
-            ),
-        ))
+        let lasted = since.map(|at| now.saturating_duration_since(at));
+        let lasted = lasted.unwrap_or_default();
+        Some(lines::recovered(lasted, self.dropped_before, totals))
+    }
+
+    /// When [`Health::calm`] has something to say, if nothing happens before.
+    #[must_use]
+    pub fn calm_at(&self) -> Option<Instant> {
+        self.slowdown.ends()
+    }
+
+    /// The line that the server has not asked for less for a minute.
+    pub fn calm(&mut self, now: Instant, totals: Totals) -> Option<Notice> {
+        self.slowdown.ended(now, totals)
     }
 
     /// The server answered, but failed over this one request (500 and the like): no outage, and
@@ -223,7 +198,7 @@ impl Health {
             self.dropped_before = totals.dropped;
         }
         self.announce(again && self.faults >= MANY_FAULTS, || {
-            broke(reason, totals)
+            lines::broke(reason, totals)
         })
     }
 
@@ -236,8 +211,11 @@ impl Health {
         wait: Wait,
         totals: Totals,
     ) -> Option<Notice> {
+        self.recent.failed(now);
         match self.state {
             State::Up if self.announced => self.enter(State::Down, now, totals),
+            State::Up if !self.recent.fails_by_rule(now) => return None,
+            State::Up if self.recent.fails_for_long(now) => self.enter(State::Down, now, totals),
             State::Up => self.enter(State::Suspect, now, totals),
             _ if !probe => {
                 self.at_least(now, wait);
@@ -245,10 +223,30 @@ impl Health {
             }
             // The key is still refused, as far as is known.
             State::Paused => {}
+            // Down means that nothing works, not that much fails.
+            State::Suspect if self.recent.works(now) => {}
             State::Suspect | State::Down | State::Limited => self.state = State::Down,
         }
         self.back_off(now, wait);
-        self.announce(self.state == State::Down, || broke(reason, totals))
+        self.announce(self.state == State::Down, || lines::broke(reason, totals))
+    }
+
+    /// Nothing has been answered for some seconds. `asking` is the request that is sent once more
+    /// meanwhile; it counts as the probe.
+    pub fn silent(
+        &mut self,
+        now: Instant,
+        asking: u64,
+        reason: &str,
+        totals: Totals,
+    ) -> Option<Notice> {
+        if !matches!(self.state, State::Up | State::Suspect) {
+            return None;
+        }
+        self.enter(State::Down, now, totals);
+        self.next_probe = Some(now);
+        self.probing = Some(asking);
+        self.announce(true, || lines::broke(reason, totals))
     }
 
     /// 429.
@@ -259,24 +257,25 @@ impl Health {
         wait: Wait,
         totals: Totals,
     ) -> Option<Notice> {
-        if !probe && matches!(self.state, State::Limited | State::Paused) {
-            self.at_least(now, wait);
-            return None;
+        self.recent.failed(now);
+        // Within an outage that was said, this is no news.
+        let news = self.slowdown.note(now, !self.announced, totals);
+        let pauses = self.limit(now, probe, wait, totals);
+        news.then(|| lines::slowed(pauses, totals))
+    }
+
+    /// Pauses where refusals are the rule; for how long.
+    fn limit(&mut self, now: Instant, probe: bool, wait: Wait, totals: Totals) -> Option<Duration> {
+        match self.state {
+            State::Up if !self.recent.fails_by_rule(now) => return None,
+            State::Limited | State::Paused if !probe => {
+                self.at_least(now, wait);
+                return None;
+            }
+            State::Paused => {}
+            _ => self.enter(State::Limited, now, totals),
         }
-        if self.state != State::Paused {
-            self.enter(State::Limited, now, totals);
-        }
-        let delay = self.back_off(now, wait);
-        let seconds = delay.as_secs_f64();
-        self.announce(true, || {
-            Notice::new(
-                Level::Warning,
-                format!(
-                    "delivery slowed down: the server answered 429 Too Many Requests; pausing {seconds:.1} s, {} requests wait",
-                    totals.pending
-                ),
-            )
-        })
+        Some(self.back_off(now, wait))
     }
 
     /// 401.
@@ -293,15 +292,7 @@ impl Health {
         }
         self.enter(State::Paused, now, totals);
         self.announced = false;
-        self.announce(true, || {
-            Notice::new(
-                Level::Error,
-                format!(
-                    "delivery paused: 401 Unauthorized: {message} (key {masked_key}); {} requests are kept; set client.api_key or call configure(api_key=...) to resume",
-                    totals.pending
-                ),
-            )
-        })
+        self.announce(true, || lines::paused(message, masked_key, totals))
     }
 
     /// 403 where nothing may be sent without an answer: over until there is another key.
@@ -309,15 +300,7 @@ impl Health {
         self.enter(State::Paused, now, totals);
         self.next_probe = None;
         self.announced = false;
-        self.announce(true, || {
-            Notice::new(
-                Level::Error,
-                format!(
-                    "delivery stopped: {message}; {} requests are kept and nothing is sent; use a key that may read the PII settings, or pass pii=PiiConfig(enabled=True)",
-                    totals.pending
-                ),
-            )
-        })
+        self.announce(true, || lines::stopped(message, totals))
     }
 
     /// The key was replaced, or the process is about to end: try at once.
@@ -351,12 +334,10 @@ impl Health {
     /// The next probe comes after one more back-off.
     fn back_off(&mut self, now: Instant, wait: Wait) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let delay = retry::next_delay(
-            self.failures,
-            Pace::Background,
-            wait.retry_after,
-            wait.jitter,
-        );
+        // A server that hangs has taken the probe's whole time already.
+        let failures = if wait.hung { 1 } else { self.failures };
+        let pace = Pace::Background;
+        let delay = retry::next_delay(failures, pace, wait.retry_after, wait.jitter);
         self.next_probe = Some(now + delay);
         delay
     }
@@ -378,16 +359,6 @@ impl Health {
     }
 }
 
-fn broke(reason: &str, totals: Totals) -> Notice {
-    Notice::new(
-        Level::Warning,
-        format!(
-            "delivery broke: {reason}; {} requests wait and are retried in the background",
-            totals.pending
-        ),
-    )
-}
-
 /// What decides how long to wait for the next probe.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wait {
@@ -395,4 +366,6 @@ pub struct Wait {
     pub retry_after: Option<Duration>,
     /// Random number in 0..1.
     pub jitter: f64,
+    /// There was no answer within the time-out.
+    pub hung: bool,
 }

@@ -43,7 +43,7 @@ pub(super) enum Verdict {
 /// The path below the API's address.
 pub(super) const PATH: &str = "/api/sdk/pii-config";
 /// Stands for the question where requests are told apart by their numbers.
-const NUMBER: u64 = u64::MAX;
+pub(super) const NUMBER: u64 = u64::MAX;
 
 impl Queue {
     /// Is there a request that could be sent at `now`, so that the question is worth asking?
@@ -72,6 +72,7 @@ impl Queue {
     /// The answer to the question. `epoch` is that of the key it was asked with.
     pub(super) fn looked_up(&mut self, reply: &Reply, epoch: u64, at: Moment<'_>) -> Verdict {
         let probe = self.health.probe_landed(NUMBER) || self.limits.immediate;
+        self.silence.landed(NUMBER);
         if epoch != self.key_epoch {
             return Verdict::Stale;
         }

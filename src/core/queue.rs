@@ -7,6 +7,7 @@ mod adopt;
 mod bounds;
 mod control;
 mod exit;
+mod flight;
 mod index;
 mod keep;
 mod ready;
@@ -21,15 +22,15 @@ use std::time::{Duration, Instant};
 pub(in crate::core) use self::keep::Chores;
 use self::keep::Keep;
 use self::ready::Ready;
+use super::concurrency::Concurrency;
 use super::error::{DeliveryError, DropReason};
 use super::health::{Gate, Health, State, Totals};
 use super::lane::Lane;
 use super::notices::{Level, Notice};
 use super::options::SpoolMode;
-use super::receipt::Outcome;
 use super::request::{Kind, Request};
 use super::session::{Identity, Session};
-use super::spool::row::RowRef;
+use super::silence::Silence;
 use super::stats::Counters;
 
 /// Bounds and habits of a queue.
@@ -39,7 +40,7 @@ pub struct Limits {
     pub max_bytes: usize,
     /// Requests that may wait.
     pub max_items: usize,
-    /// Requests in flight at most.
+    /// Requests in flight at first; adapted to what the server takes.
     pub max_in_flight: usize,
     /// Events of one session in flight at most.
     pub session_concurrency: usize,
@@ -100,6 +101,8 @@ pub struct Queue {
     locked: bool,
     pub(super) counters: Counters,
     pub(super) health: Health,
+    pub(super) concurrency: Concurrency,
+    pub(super) silence: Silence,
     pub(super) reported: HashSet<(Kind, u16)>,
     pub(super) last_error: Option<String>,
     pub(super) failures: Option<(DeliveryError, u64)>,
@@ -112,6 +115,7 @@ impl Queue {
     pub fn new(limits: Limits) -> Self {
         let released = if limits.batch.is_some() { 0 } else { u64::MAX };
         let keep = Keep::new(limits.spool);
+        let concurrency = Concurrency::new(limits.max_in_flight);
         Self {
             limits,
             lanes: HashMap::new(),
@@ -140,6 +144,8 @@ impl Queue {
             locked: false,
             counters: Counters::default(),
             health: Health::default(),
+            concurrency,
+            silence: Silence::default(),
             reported: HashSet::new(),
             last_error: None,
             failures: None,
@@ -234,6 +240,9 @@ impl Queue {
     /// Takes the next request to send, or nothing if none may be sent at `now`.
     pub fn take(&mut self, now: Instant) -> Option<Request> {
         self.refresh(now);
+        if !self.has_room() && !self.ready.is_empty() {
+            self.concurrency.crowded();
+        }
         let (seq, key, probe) = loop {
             let probe = match self.gate(now) {
                 Gate::Closed => return None,
@@ -252,7 +261,7 @@ impl Queue {
         lane.flying.push((request.seq, request.kind));
         self.in_flight += 1;
         request.key_epoch = self.key_epoch;
-        if std::mem::replace(&mut request.sent, true) {
+        if request.sent_at.replace(now).is_some() {
             self.counters.retries += 1;
         }
         if probe {
@@ -266,6 +275,10 @@ impl Queue {
     pub(super) fn refresh(&mut self, now: Instant) {
         self.wake_delayed(now);
         self.wake_dependants(now);
+        let totals = self.totals();
+        if let Some(line) = self.health.calm(now, totals) {
+            self.say(line.level, line.text);
+        }
     }
 
     pub(super) fn is_ready(&self, now: Instant) -> bool {
@@ -280,10 +293,6 @@ impl Queue {
         } else {
             self.health.gate(now)
         }
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        !self.locked && self.in_flight < self.limits.max_in_flight
     }
 
     fn wake_delayed(&mut self, now: Instant) {
@@ -335,35 +344,9 @@ impl Queue {
             (Some(since), Some((_, interval))) if !self.held.is_empty() => Some(since + interval),
             _ => None,
         };
-        [delayed, probe, creation, held].into_iter().flatten().min()
-    }
-
-    /// The request came back from the wire; the key of its lane. None if it was given up meanwhile.
-    pub(super) fn landed(&mut self, request: &mut Request, now: Instant) -> Option<u64> {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.ready.landed(request.seq, now);
-        let key = request.lane;
-        if let Some(None) = self.keep.flying.remove(&request.seq) {
-            request.row = Some(RowRef::own(request.number));
-        }
-        let flying = self.lanes.get_mut(&key).and_then(|lane| {
-            let at = lane
-                .flying
-                .iter()
-                .position(|(seq, _)| *seq == request.seq)?;
-            Some(lane.flying.swap_remove(at))
-        });
-        if flying.is_none() {
-            self.bytes = self.bytes.saturating_sub(request.charged);
-            self.health.probe_landed(request.seq);
-            if let Some(receipt) = request.receipt.take() {
-                receipt.settle(Outcome::Failed(DeliveryError::Dropped(DropReason::Exit)));
-            }
-            return None;
-        }
-        // In immediate delivery each call probes for itself.
-        request.probe = self.health.probe_landed(request.seq) || self.limits.immediate;
-        Some(key)
+        let calm = self.health.calm_at();
+        let all = [delayed, probe, creation, held, calm];
+        all.into_iter().flatten().min()
     }
 
     pub(super) fn say(&mut self, level: Level, text: String) {

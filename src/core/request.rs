@@ -189,8 +189,8 @@ pub struct Request {
     pub(super) charged: usize,
     /// The version of the rules with which the body was given its final form.
     pub(super) sealed: Option<u64>,
-    /// Has it been on the wire before?
-    pub(super) sent: bool,
+    /// When it was sent last, if it has been on the wire.
+    pub(super) sent_at: Option<Instant>,
     /// Attempts that failed, for whatever reason.
     pub(super) attempts: u32,
     /// Answers that put the fault on this request alone (408, 425, 500, no usable id).
@@ -230,7 +230,7 @@ impl Request {
             idempotency_key: None,
             charged: 0,
             sealed: None,
-            sent: false,
+            sent_at: None,
             attempts: 0,
             faults: 0,
             refused_500: 0,

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 /// The delay after the first failed attempt, before jitter.
 const FIRST: Duration = Duration::from_millis(500);
+/// The same where others get through, from the second failure on.
+const ALONE: Duration = Duration::from_millis(2);
 /// Doublings after which both caps are long reached; keeps the shift in range.
 const MOST_DOUBLINGS: u32 = 16;
 /// A server cannot make a client wait longer than this.
@@ -36,7 +38,8 @@ pub enum StatusClass {
     Success,
     /// 408, 425, 500 and other 5xx except 501 and 505: try this request again.
     Retry,
-    /// 429: the whole client pauses, at least for `Retry-After`.
+    /// 429: this request waits for its `Retry-After`; the client sends less, and pauses where
+    /// refusals are the rule.
     RateLimited,
     /// 401: the key is not accepted; the client pauses and keeps its queue.
     Unauthorized,
@@ -80,12 +83,17 @@ pub const fn classify(status: u16) -> StatusClass {
 pub fn backoff(attempt: u32, kind: Kind, jitter: f64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(MOST_DOUBLINGS);
     let base = FIRST.saturating_mul(1 << doublings).min(kind.cap());
+    jittered(base, jitter).min(kind.cap())
+}
+
+/// ±25 %.
+fn jittered(delay: Duration, jitter: f64) -> Duration {
     let jitter = if jitter.is_nan() {
         0.5
     } else {
         jitter.clamp(0.0, 1.0)
     };
-    base.mul_f64(0.75 + 0.5 * jitter).min(kind.cap())
+    delay.mul_f64(0.75 + 0.5 * jitter)
 }
 
 /// The delay before the next attempt: [`backoff`], and never less than what the server asked for.
@@ -98,6 +106,18 @@ pub fn next_delay(
 ) -> Duration {
     let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
     backoff(attempt, kind, jitter).max(asked)
+}
+
+/// The delay of a request that failed `attempt` times while others get through: what the server
+/// asked for, else at once, because another of its machines may answer, then from 2 ms, doubling up
+/// to 30 s. A whole session waits for it, so that a third that fails must not cost 0.5 s each time.
+#[must_use]
+pub fn next_delay_alone(attempt: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
+    let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
+    let again = attempt.saturating_sub(1).min(MOST_DOUBLINGS);
+    let own = ALONE * ((1 << again) - 1);
+    let cap = Kind::Background.cap();
+    jittered(own.min(cap), jitter).min(cap).max(asked)
 }
 
 /// The value of a `Retry-After` header: seconds (fractions too) or an HTTP date, at most
@@ -157,6 +177,17 @@ mod tests {
         }
 
         #[test]
+        fn a_lone_failure_waits_for_what_was_asked_and_not_longer_than_any_other(
+            attempt: u32, jitter in 0.0..1.0, asked in prop::option::of(0u64..10_000),
+        ) {
+            let asked = asked.map(Duration::from_secs);
+            let delay = next_delay_alone(attempt, asked, jitter);
+            prop_assert!(delay >= asked.unwrap_or_default().min(RETRY_AFTER_CAP));
+            prop_assert!(delay <= next_delay(attempt, Kind::Background, asked, 1.0));
+            prop_assert!(delay <= next_delay_alone(attempt.saturating_add(1), asked, 1.0));
+        }
+
+        #[test]
         fn any_header_gives_a_bounded_answer(value: String, seconds: f64) {
             for text in [value, seconds.to_string()] {
                 if let Some(delay) = parse_retry_after(&text, SystemTime::UNIX_EPOCH) {
@@ -177,6 +208,14 @@ mod tests {
             .map(|n| backoff(n, Kind::Background, 0.5).as_millis())
             .collect();
         assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16_000, 30_000]);
+        let alone: Vec<u128> = (1..=5)
+            .map(|n| next_delay_alone(n, None, 0.5).as_millis())
+            .collect();
+        assert_eq!(alone, [0, 2, 6, 14, 30]);
+        assert_eq!(
+            next_delay_alone(u32::MAX, None, 0.5),
+            Duration::from_secs(30)
+        );
         assert_eq!(backoff(9, Kind::Blocking, 0.5), Duration::from_secs(8));
         assert_eq!(backoff(1, Kind::Blocking, f64::NAN), FIRST);
         assert_eq!(backoff(1, Kind::Blocking, 0.0), Duration::from_millis(375));

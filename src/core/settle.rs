@@ -1,10 +1,13 @@
 //! What becomes of a request once an attempt has ended.
 
+mod requeue;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answer::{ApiError, session_id_from};
 use super::api_key::ApiKey;
+use super::concurrency::Attempted;
 use super::error::{DeliveryError, DropReason};
 use super::health::Wait;
 use super::notices::{Level, Notice};
@@ -16,6 +19,8 @@ use super::retry::{self, Kind as Pace, StatusClass};
 
 /// A request answered 500 this often, while others succeed, is at fault itself.
 const MAX_500: u32 = 8;
+/// What a request waits that was refused (429) without `Retry-After`, while others get through.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// Circumstances of a settlement.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +49,7 @@ impl Moment<'_> {
         Wait {
             retry_after,
             jitter: self.jitter,
+            hung: false,
         }
     }
 
@@ -65,7 +71,11 @@ impl Queue {
             return;
         };
         match reply {
-            Reply::Answer(answer) => self.answered(request, answer, at),
+            Reply::Answer(answer) => {
+                let sent = request.sent_at.unwrap_or(at.now);
+                self.silence.answered(sent, at.now);
+                self.answered(request, answer, at);
+            }
             Reply::Failed(failure) => self.failed(request, &failure, at),
         }
         self.reindex(key, at.now);
@@ -156,6 +166,7 @@ impl Queue {
 
     fn rate_limited(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
         request.attempts += 1;
+        self.attempted(&request, Attempted::Refused, at);
         let retry_after = answer.retry_after;
         if !self.limits.immediate {
             let wait = at.wait(retry_after);
@@ -168,6 +179,10 @@ impl Queue {
         match request.patience {
             Patience::Blocking { .. } => {
                 self.once_more(request, DeliveryError::from(error), retry_after, at);
+            }
+            Patience::Background if self.health.is_open() => {
+                let asked = retry_after.unwrap_or(REFUSED_PAUSE);
+                self.alone(request, Some(asked), at);
             }
             Patience::Background => self.put_back(request, at.now),
         }
@@ -215,14 +230,28 @@ impl Queue {
         request.attempts += 1;
         self.cursor = request.seq;
         self.last_error = Some(reason.to_owned());
+        let asks = retry_after.is_some();
+        let attempted = if asks {
+            Attempted::Refused
+        } else {
+            Attempted::Broken
+        };
+        self.attempted(&request, attempted, at);
         let totals = self.totals();
-        let wait = at.wait(retry_after);
+        let hung = matches!(error, DeliveryError::Timeout { .. });
+        let wait = Wait {
+            hung,
+            ..at.wait(retry_after)
+        };
         let line = self
             .health
             .outage(at.now, request.probe, reason, wait, totals);
         self.say_if(line);
         if let Patience::Blocking { .. } = request.patience {
             return self.once_more(request, error, retry_after, at);
+        }
+        if self.health.is_open() {
+            return self.alone(request, retry_after, at);
         }
         let delivered = self.counters.successes();
         if delivered > *request.delivered_before.get_or_insert(delivered) {
@@ -238,6 +267,7 @@ impl Queue {
     /// 408, 425, 500 and the like: this request is tried again, the others go on.
     fn failing(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
         let (status, retry_after) = (answer.status, answer.retry_after);
+        self.attempted(&request, Attempted::Answered, at);
         request.attempts += 1;
         request.faults += 1;
         let error = at.error(answer);
@@ -269,6 +299,10 @@ impl Queue {
                 DeliveryError::from(error),
                 at,
             );
+        }
+        // What fails with a 500 would meet another at once.
+        if status != 500 && self.health.works(at.now) {
+            return self.alone(request, retry_after, at);
         }
         self.again(request, retry_after, at);
     }
@@ -304,67 +338,14 @@ impl Queue {
         }
     }
 
-    /// A blocking request failed: another attempt after a pause, or the end.
-    fn once_more(
-        &mut self,
-        request: Request,
-        error: DeliveryError,
-        retry_after: Option<Duration>,
-        at: Moment<'_>,
-    ) {
-        let Patience::Blocking { attempts } = request.patience else {
-            return self.put_back(request, at.now);
-        };
-        if request.attempts >= attempts {
-            return self.gave_up(request, error, at);
-        }
-        let pause = retry::next_delay(request.attempts, Pace::Blocking, retry_after, at.jitter);
-        self.delay(request, pause, at.now);
-    }
-
-    fn gave_up(&mut self, request: Request, error: DeliveryError, at: Moment<'_>) {
-        if request.kind == Kind::Create {
-            let session = Arc::clone(&request.session);
-            self.forget(request, DropReason::GaveUp, Some(error.clone()));
-            self.bury(&session, DropReason::SessionRejected, Some(&error), at.now);
-        } else {
-            self.forget(request, DropReason::GaveUp, Some(error));
-        }
-    }
-
-    /// Back into the lane, which pauses by itself.
-    fn again(&mut self, request: Request, retry_after: Option<Duration>, at: Moment<'_>) {
-        let pace = match request.patience {
-            Patience::Blocking { .. } => Pace::Blocking,
-            Patience::Background => Pace::Background,
-        };
-        let pause = retry::next_delay(request.faults, pace, retry_after, at.jitter);
-        self.delay(request, pause, at.now);
-    }
-
-    fn delay(&mut self, request: Request, pause: Duration, now: Instant) {
-        let key = request.lane;
-        if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.not_before = Some(now + pause);
-        }
-        self.put_back(request, now);
-    }
-
-    /// Back into the lane; the client's health decides when it goes out again.
-    pub(super) fn put_back(&mut self, request: Request, now: Instant) {
-        let key = request.lane;
-        match self.lanes.get_mut(&key) {
-            Some(lane) if lane.abandoned && lane.session.id().is_none() => {
-                let session = Arc::clone(&lane.session);
-                self.forget(request, DropReason::CreateAbandoned, None);
-                self.bury(&session, DropReason::CreateAbandoned, None, now);
-            }
-            Some(lane) => lane.put_back(Box::new(request)),
-            None => self.forget(request, DropReason::SessionRejected, None),
-        }
+    fn attempted(&mut self, request: &Request, attempted: Attempted, at: Moment<'_>) {
+        let sent = request.sent_at.unwrap_or(at.now);
+        let took = at.now.saturating_duration_since(sent);
+        self.concurrency.note(attempted, took);
     }
 
     fn works(&mut self, request: &Request, at: Moment<'_>) {
+        self.attempted(request, Attempted::Answered, at);
         let totals = self.totals();
         let line = self.health.success(at.now, request.probe, totals);
         if line.is_some() {

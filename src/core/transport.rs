@@ -3,8 +3,9 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -25,6 +26,9 @@ const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 const MAX_REDIRECTS: usize = 3;
 /// How long an unused connection is kept; shorter than the idle limit of common load balancers.
 const POOL_IDLE: Duration = Duration::from_secs(30);
+/// An HTTP/2 connection on which nothing has come for so long, although requests wait on it, is asked
+/// whether it lives, and has as long to answer.
+const PING: Duration = Duration::from_secs(5);
 
 /// What decides whether two clients can share an HTTP client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,10 +64,17 @@ pub struct Attempt {
     pub timeout: Duration,
 }
 
-/// A pool of connections.
+/// A pool of connections, which all copies share.
 #[derive(Debug, Clone)]
 pub struct Transport {
+    config: Arc<Config>,
+    pool: Arc<ArcSwap<Pool>>,
+}
+
+#[derive(Debug)]
+struct Pool {
     client: Client,
+    since: Instant,
 }
 
 impl Transport {
@@ -72,41 +83,46 @@ impl Transport {
     /// # Errors
     /// In words: the CA file or the proxy cannot be used.
     pub fn build(config: &Config) -> Result<Self, String> {
-        // Fails only if it is installed already, which is what we want.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!(
-                "sentrial-python/",
-                env!("CARGO_PKG_VERSION"),
-                " (rust)"
-            ))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .tcp_nodelay(true)
-            .dns_resolver(Names::default())
-            .pool_idle_timeout(POOL_IDLE);
-        // The proxies were read with the options; reqwest would read the environment again, here.
-        builder = builder.no_proxy();
-        for proxy in proxies(config)? {
-            builder = builder.proxy(proxy);
+        let pool = Arc::new(ArcSwap::from_pointee(Pool::build(config)?));
+        let config = Arc::new(config.clone());
+        Ok(Self { config, pool })
+    }
+
+    /// Leaves the connections to the requests that are on them: further ones use new ones.
+    pub fn renew(&self) {
+        // What could be built once fails only if a file has gone; then the old ones are kept.
+        if let Ok(pool) = Pool::build(&self.config) {
+            self.pool.store(Arc::new(pool));
         }
-        let client = builder.tls_certs_only(roots(config)?).build();
-        let client = client.map_err(|error| format!("HTTP client: {}", in_words(&error)))?;
-        Ok(Self { client })
+    }
+
+    /// The same, unless the pool is newer than `since`: many requests may meet one dead connection.
+    pub fn renew_if_older(&self, since: Instant) {
+        if self.pool.load().since <= since {
+            self.renew();
+        }
     }
 
     /// Makes one attempt; the time-out covers all of it, redirects and the answer included.
     pub async fn send(self, attempt: Attempt) -> Reply {
-        let timeout = attempt.timeout;
-        tokio::time::timeout(timeout, self.exchange(attempt))
-            .await
-            .unwrap_or_else(|_| {
-                let text = format!("no answer within {} s", timeout.as_secs_f64());
-                Reply::Failed(Failure::Timeout(text))
-            })
+        let began = Instant::now();
+        let exchange = self.exchange(&attempt);
+        if let Ok(reply) = tokio::time::timeout(attempt.timeout, exchange).await {
+            return reply;
+        }
+        self.renew_if_older(began);
+        Self::late(&attempt)
     }
 
-    async fn exchange(self, attempt: Attempt) -> Reply {
+    /// The reply where none came in time.
+    #[must_use]
+    pub fn late(attempt: &Attempt) -> Reply {
+        let seconds = attempt.timeout.as_secs_f64();
+        Reply::Failed(Failure::Timeout(format!("no answer within {seconds} s")))
+    }
+
+    /// Makes one attempt, without a time-out.
+    pub async fn exchange(&self, attempt: &Attempt) -> Reply {
         let url = attempt.url.join(&attempt.path);
         let Ok(mut url) = Url::parse(&url) else {
             return Reply::Failed(Failure::Unsendable(
@@ -114,7 +130,7 @@ impl Transport {
             ));
         };
         for _ in 0..=MAX_REDIRECTS {
-            let response = match self.request(&attempt, url.clone()).await {
+            let response = match self.request(attempt, url.clone()).await {
                 Ok(response) => response,
                 Err(error) => return Reply::Failed(failure(&error)),
             };
@@ -134,12 +150,42 @@ impl Transport {
             "DELETE" => Method::DELETE,
             _ => Method::POST,
         };
-        self.client
+        let pool = self.pool.load_full();
+        pool.client
             .request(method, url)
             .headers(headers(attempt))
             .body(attempt.body.clone())
             .send()
             .await
+    }
+}
+
+impl Pool {
+    fn build(config: &Config) -> Result<Self, String> {
+        // Fails only if it is installed already, which is what we want.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!(
+                "sentrial-python/",
+                env!("CARGO_PKG_VERSION"),
+                " (rust)"
+            ))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .tcp_nodelay(true)
+            .dns_resolver(Names::default())
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PING)
+            .pool_idle_timeout(POOL_IDLE);
+        // The proxies were read with the options; reqwest would read the environment again, here.
+        builder = builder.no_proxy();
+        for proxy in proxies(config)? {
+            builder = builder.proxy(proxy);
+        }
+        let client = builder.tls_certs_only(roots(config)?).build();
+        let client = client.map_err(|error| format!("HTTP client: {}", in_words(&error)))?;
+        let since = Instant::now();
+        Ok(Self { client, since })
     }
 }
 

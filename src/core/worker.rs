@@ -1,6 +1,7 @@
 //! The delivery thread's loop: takes what may be sent, sends it, settles the answers.
 
 mod arrival;
+mod watch;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -14,10 +15,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use self::arrival::{Arrival, Asking, Flight, Landed, arrive};
+use self::watch::Watch;
 use super::client::ClientState;
 use super::handover::do_chores;
 use super::health::State;
-use super::lookup::{Lookup, Question};
+use super::lookup::{self, Lookup, Question};
 use super::process::Process;
 use super::reply::{Failure, Reply};
 use super::spool::row::Row;
@@ -250,12 +252,17 @@ impl Desk {
     fn inquire(&mut self, client: &Arc<ClientState>, question: Question, attempt: Attempt) {
         let transport = self.transport(client);
         let sender = self.sender.clone();
+        let watch = Watch {
+            client: Arc::clone(client),
+            seq: lookup::NUMBER,
+            sent: Instant::now(),
+        };
         let asking = Asking {
             client: Arc::clone(client),
             question: Some(question),
         };
         tokio::spawn(async move {
-            let reply = exchange(transport, attempt).await;
+            let (reply, _) = exchange(transport, attempt, watch).await;
             // Fails only when the desk is gone; then the question is lost and asked again.
             let _ = sender.send(Arrival::Rules(asking, reply));
         });
@@ -277,18 +284,21 @@ impl Desk {
             queue.in_flight_as(request.seq, row);
         }
         drop(queue);
+        let watch = Watch {
+            client: Arc::clone(&flight.client),
+            seq: request.seq,
+            sent: Instant::now(),
+        };
         let key = attempt.key.clone();
         let sender = self.sender.clone();
         tokio::spawn(async move {
-            let started = Instant::now();
-            let reply = exchange(transport, attempt).await;
-            let took = started.elapsed();
+            let (reply, sent) = exchange(transport, attempt, watch).await;
             // Fails only when the desk is gone; then the flight goes back by itself.
             let _ = sender.send(Arrival::Landed(Landed {
                 flight,
                 reply,
                 key,
-                took,
+                sent,
             }));
         });
     }
@@ -308,13 +318,18 @@ impl Desk {
     }
 }
 
-async fn exchange(transport: Result<Transport, String>, attempt: Attempt) -> Reply {
+async fn exchange(
+    transport: Result<Transport, String>,
+    attempt: Attempt,
+    watch: Watch,
+) -> (Reply, Instant) {
+    let failed = |why| (Reply::Failed(Failure::Internal(why)), watch.sent);
     match transport {
-        Ok(transport) => AssertUnwindSafe(transport.send(attempt))
+        Ok(transport) => AssertUnwindSafe(watch.exchange(&transport, &attempt))
             .catch_unwind()
             .await
-            .unwrap_or_else(|_| Reply::Failed(Failure::Internal("internal error".to_owned()))),
-        Err(why) => Reply::Failed(Failure::Internal(why)),
+            .unwrap_or_else(|_| failed("internal error".to_owned())),
+        Err(why) => failed(why),
     }
 }
 

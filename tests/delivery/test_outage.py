@@ -252,9 +252,8 @@ def test_429_pauses_the_client_with_one_line_and_no_other_client(
     settled(client)
     assert tools(collector) == ["fast", "slow"]
     logged = lines(caplog, collector, client)
-    assert len(logged) == 2, logged
+    assert len(logged) == 1, "that it is over is said after a minute of calm"
     assert "429" in logged[0]
-    assert "recovered" in logged[1]
 
 
 def test_408_425_and_500_are_tried_again_for_that_session_only(

@@ -53,9 +53,9 @@ def test_too_many_requests(
 ) -> None:
     """D10. An absurd pause is an hour, a missing one the usual; a new key ends either."""
     server.always(".*", ".*", asked(value))
-    broke, _ = outlast(server, caplog, server.clear_scripts, client_of(server), word="429")
+    [slowed] = outlast(server, caplog, server.clear_scripts, client_of(server), word="429")
     long = value is not None and ("99999" in value or "9999 " in value)
-    assert ("pausing 3600.0 s" in broke) is long
+    assert ("pausing 3600.0 s" in slowed) is long
 
 
 @pytest.mark.parametrize("as_date", [False, True])
@@ -87,4 +87,4 @@ def test_limits_pause_one_client_and_no_other(
     assert slow.stats()["pending"] == 1
     slow.api_key = slow.api_key
     settled(slow)
-    assert len(lines(caplog, server, fast)) == 2
+    assert len(lines(caplog, server, fast)) == 1

@@ -1,11 +1,13 @@
 //! What an attempt to send consists of, and what is said about it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::ClientState;
 use crate::core::api_key::ApiKey;
 use crate::core::notices::Notice;
 use crate::core::request::Request;
+use crate::core::silence::Look;
 use crate::core::transport::{Attempt, Config};
 
 impl ClientState {
@@ -56,6 +58,29 @@ impl ClientState {
             notice.level,
             format!("{}: {}", self.settings.url.as_str(), notice.text),
         )
+    }
+
+    /// Hands out what the queue has to say.
+    pub(in crate::core) fn publish(&self) {
+        let notices = self.queue().take_notices();
+        for notice in notices {
+            self.process.notices.park(self.sign(&notice));
+        }
+    }
+
+    /// What a request in flight can do that has no answer yet; see [`Look`].
+    pub(in crate::core) fn look(&self, seq: u64, sent: Instant, now: Instant) -> Look {
+        let mut queue = self.queue();
+        let was = queue.health().state();
+        let look = queue.look(seq, sent, now);
+        let news = queue.health().state() != was;
+        drop(queue);
+        if news {
+            self.publish();
+            // Calls that wait need not wait any longer.
+            self.process.announce();
+        }
+        look
     }
 
     pub(in crate::core) fn is_debug(&self) -> bool {

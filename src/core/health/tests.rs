@@ -4,8 +4,8 @@ use super::*;
 
 fn wait() -> Wait {
     Wait {
-        retry_after: None,
         jitter: 0.5,
+        ..Wait::default()
     }
 }
 
@@ -83,6 +83,7 @@ fn retry_after_is_a_minimum() {
     let wait = Wait {
         retry_after: Some(Duration::from_secs(20)),
         jitter: 0.0,
+        ..wait()
     };
     assert!(
         health
@@ -124,11 +125,17 @@ fn a_late_success_neither_ends_a_pause_asked_for_nor_one_for_the_key() {
     let asked = Wait {
         retry_after: Some(Duration::from_secs(20)),
         jitter: 0.5,
+        ..wait()
     };
     let _ = health.limited(now, false, asked, Totals::default());
     assert!(health.success(now, false, Totals::default()).is_none());
     assert_eq!(health.gate(now), Gate::Closed);
-    assert!(health.success(now, true, Totals::default()).is_some());
+    assert!(health.success(now, true, Totals::default()).is_none());
+    assert_eq!(health.gate(now), Gate::Open, "said after a minute of calm");
+    assert!(health.calm(now, Totals::default()).is_none());
+    let minute = now + Duration::from_secs(60);
+    assert_eq!(health.calm_at(), Some(minute));
+    assert!(health.calm(minute, Totals::default()).is_some());
     let _ = health.unauthorized(now, "no", "…", Totals::default());
     assert!(health.success(now, false, Totals::default()).is_none());
     assert_eq!(health.state(), State::Paused);
@@ -141,6 +148,7 @@ fn a_later_retry_after_moves_the_probe_back_only() {
     let asked = |seconds| Wait {
         retry_after: Some(Duration::from_secs(seconds)),
         jitter: 0.5,
+        ..wait()
     };
     let _ = health.outage(now, false, "503", asked(20), Totals::default());
     assert_eq!(health.next_probe(), Some(now + Duration::from_secs(20)));
@@ -173,6 +181,7 @@ fn a_probe_of_an_earlier_outage_is_not_the_current_one() {
     let _ = health.outage(now, false, "refused", wait(), Totals::default());
     health.probe_started(7);
     let _ = health.success(now, false, Totals::default());
+    let now = now + Duration::from_secs(1);
     let _ = health.outage(now, false, "refused", wait(), Totals::default());
     health.probe_started(9);
     assert!(!health.probe_landed(7));
@@ -198,4 +207,96 @@ fn answers_such_as_500_are_told_when_nothing_else_comes_any_more() {
     assert!(fault(&mut health, true).is_none());
     assert!(health.success(now, false, Totals::default()).is_none());
     assert!(fault(&mut health, true).is_none());
+}
+
+#[test]
+fn a_failure_among_successes_stops_nothing() {
+    let start = Instant::now();
+    let mut health = Health::default();
+    for n in 0..10_000_u32 {
+        let now = start + Duration::from_millis(1) * n;
+        let _ = health.success(now, false, Totals::default());
+        if n % 3 == 0 {
+            let line = health.outage(now, false, "502", wait(), Totals::default());
+            assert!(line.is_none());
+        }
+        assert_eq!(health.gate(now), Gate::Open);
+    }
+}
+
+#[test]
+fn refusals_among_successes_are_one_line_and_no_pause() {
+    let start = Instant::now();
+    let mut health = Health::default();
+    let mut said = 0;
+    for n in 0..10_000_u32 {
+        let now = start + Duration::from_millis(2) * n;
+        let _ = health.success(now, false, Totals::default());
+        if n % 33 == 0 {
+            let line = health.limited(now, false, wait(), Totals::default());
+            said += u32::from(line.is_some());
+        }
+        assert_eq!(health.gate(now), Gate::Open);
+    }
+    assert_eq!(said, 1);
+}
+
+#[test]
+fn refusals_that_are_the_rule_pause_the_client_although_some_succeed() {
+    let now = Instant::now();
+    let mut health = Health::default();
+    for _ in 0..32 {
+        let _ = health.success(now, false, Totals::default());
+        let _ = health.limited(now, false, wait(), Totals::default());
+        let _ = health.limited(now, false, wait(), Totals::default());
+    }
+    assert_eq!(health.state(), State::Limited);
+    assert_eq!(health.gate(now), Gate::Closed);
+}
+
+#[test]
+fn many_failures_are_no_outage_while_something_succeeds() {
+    let start = Instant::now();
+    let mut health = Health::default();
+    let mut suspected = false;
+    for n in 0..1000_u32 {
+        let now = start + Duration::from_millis(1) * n;
+        let _ = health.success(now, false, Totals::default());
+        for _ in 0..9 {
+            let _ = health.outage(now, false, "502", wait(), Totals::default());
+            suspected |= health.gate(now) == Gate::Closed;
+            assert!(!health.is_broken());
+        }
+    }
+    assert!(suspected, "one at a time until the next success");
+}
+
+#[test]
+fn silence_is_an_outage_said_once_whose_probe_is_the_request_that_asks_again() {
+    let now = Instant::now();
+    let mut health = Health::default();
+    let _ = health.success(now, false, Totals::default());
+    let said = |health: &mut Health| health.silent(now, 7, "no answer", Totals::default());
+    assert!(said(&mut health).is_some());
+    assert!(said(&mut health).is_none());
+    assert!(health.is_broken());
+    assert_eq!(health.gate(now), Gate::Closed, "the probe is on its way");
+    assert!(health.probe_landed(7));
+    assert!(health.success(now, true, Totals::default()).is_some());
+}
+
+#[test]
+fn a_probe_that_hangs_is_followed_by_the_next_one() {
+    let now = Instant::now();
+    let mut health = Health::default();
+    let hung = Wait {
+        hung: true,
+        ..wait()
+    };
+    for number in 0..20 {
+        let _ = health.outage(now, true, "no answer within 30 s", hung, Totals::default());
+        assert_eq!(health.next_probe(), Some(now + Duration::from_millis(500)));
+        health.probe_started(number);
+        assert!(health.probe_landed(number));
+    }
 }

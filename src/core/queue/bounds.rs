@@ -50,7 +50,7 @@ impl Queue {
         }
         // Lanes with nothing to give have their requests in flight, so they are few.
         let oldest = self.fronts.iter().map(|(_, key)| *key);
-        let mut oldest = oldest.take(self.limits.max_in_flight + 2);
+        let mut oldest = oldest.take(self.concurrency.ceiling() + 2);
         oldest.find(|key| self.lanes.get(key).is_some_and(Lane::can_shed))
     }
 

@@ -134,6 +134,7 @@ impl Queue {
     pub fn crashed(&mut self) {
         let now = Instant::now();
         self.health.probe_lost();
+        self.silence.clear();
         let (mut items, mut bytes, mut orphans) = (0, 0, Vec::new());
         let mut adopted = 0;
         for lane in self.lanes.values_mut() {

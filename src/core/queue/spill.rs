@@ -51,7 +51,7 @@ impl Queue {
                 break;
             }
             let candidates = self.fronts.range(..(ADOPTED, 0)).map(|(_, key)| *key);
-            let mut candidates = candidates.take(self.limits.max_in_flight + 2);
+            let mut candidates = candidates.take(self.concurrency.ceiling() + 2);
             let can_spill = |key: &u64| {
                 self.lanes.get(key).is_some_and(|lane| {
                     // Not from a lane that is being read: its stretch of numbers must stay.

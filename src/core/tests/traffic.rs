@@ -12,7 +12,7 @@ use crate::core::request::Kind;
 use crate::core::session::Session;
 
 #[test]
-fn sessions_are_delivered_in_parallel_up_to_the_limit() {
+fn sessions_are_delivered_in_parallel_up_to_the_limit_which_grows() {
     // An unoptimised build on a busy machine needs more time for each request itself.
     const LATENCY: Duration = Duration::from_millis(if cfg!(debug_assertions) { 200 } else { 50 });
     let server = Server::start(|_| {
@@ -32,7 +32,11 @@ fn sessions_are_delivered_in_parallel_up_to_the_limit() {
     };
     // The first round opens the connections; a later one may be disturbed by other tests.
     let reached = (0..5).map(round).any(|rate| rate >= 0.8 * ideal);
-    assert_eq!(server.most_busy(), 64);
+    assert!(
+        (64..=256).contains(&server.most_busy()),
+        "{}",
+        server.most_busy()
+    );
     assert!(reached, "of {ideal:.0} requests per second, never 0.8");
 }
 

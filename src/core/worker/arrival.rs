@@ -1,7 +1,7 @@
 //! What left the delivery thread and comes back: requests with their answers, and the rules.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::core::api_key::ApiKey;
 use crate::core::client::ClientState;
@@ -63,7 +63,8 @@ pub(super) struct Landed {
     pub(super) flight: Flight,
     pub(super) reply: Reply,
     pub(super) key: Option<ApiKey>,
-    pub(super) took: Duration,
+    /// When the attempt that ended had begun.
+    pub(super) sent: Instant,
 }
 
 pub(super) fn arrive(process: &Process, arrival: Arrival) {
@@ -72,10 +73,7 @@ pub(super) fn arrive(process: &Process, arrival: Arrival) {
         Arrival::Rules(mut asking, reply) => {
             if let Some(question) = asking.question.take() {
                 asking.client.answered(&question, &reply);
-                let notices = asking.client.queue().take_notices();
-                for notice in notices {
-                    process.notices.park(asking.client.sign(&notice));
-                }
+                asking.client.publish();
             }
         }
     }
@@ -100,15 +98,17 @@ fn settle_one(process: &Process, landed: Landed) {
         mut flight,
         reply,
         key,
-        took,
+        sent,
     } = landed;
     let client = Arc::clone(&flight.client);
-    let Some(request) = flight.request.take() else {
+    let Some(mut request) = flight.request.take() else {
         return;
     };
+    request.sent_at = Some(sent);
     let _witness = Witness(request.receipt.as_ref().map(Arc::downgrade));
     if client.is_debug() {
         let (method, path) = (request.kind.method(), request.path());
+        let took = sent.elapsed();
         let line = reply.debug_line(method, &path, &request.body.sent(), took, key.as_ref());
         process.notices.park(client.sign(&line));
     }

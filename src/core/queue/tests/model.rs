@@ -256,7 +256,7 @@ impl World {
         assert!(queue.items <= queue.limits.max_items);
         assert!(queue.bytes <= queue.limits.max_bytes);
         assert_eq!(queue.in_flight, self.flying.len());
-        assert!(queue.in_flight <= queue.limits.max_in_flight);
+        assert!(queue.in_flight <= queue.concurrency.ceiling());
         if queue.health().state() != State::Up {
             let probes = |(_, probe): &&(Request, Option<u32>)| *probe == Some(self.episode);
             assert!(self.flying.iter().filter(probes).count() <= 1);
@@ -346,7 +346,12 @@ impl World {
         assert_eq!((queue.bytes, queue.counters().pending), (0, 0));
         assert!(queue.lanes.is_empty(), "{:?}", queue.lanes);
         assert!(queue.by_id.is_empty() && queue.waiting_for.is_empty());
-        assert_eq!(queue.next_deadline(), None);
+        let over = queue.health.calm_at();
+        assert_eq!(
+            queue.next_deadline(),
+            over,
+            "only a line is left to be said"
+        );
         for call in &self.calls {
             assert!(call.lost || call.receipt.outcome().is_some());
         }
