@@ -56,7 +56,7 @@ def test_wrapped_calls(figure: Callable[[Figure], None], home: Path) -> None:
 
     over = median(run["over"] for run in runs)
     note = f"median of the pairs; {sides('bare', 'wrapped')}"
-    figure(Figure("wrapped call over the bare one: p50", over, 50, " µs", note=note))
+    figure(Figure("wrapped call over the bare one: p50", over, 75, " µs", note=note))
     over = median(run["wrapped_piece"] - run["bare_piece"] for run in runs)
     note = f"{sides('bare_piece', 'wrapped_piece')}, {runs[0]['pieces']} chunks a stream"
     figure(Figure("wrapped stream over the bare one, per chunk: p50", over, 5, " µs", note=note))

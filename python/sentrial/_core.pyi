@@ -15,8 +15,6 @@ from typing_extensions import Self, disjoint_base
 from sentrial.async_client import AsyncSentrialClient
 from sentrial.batcher import BatcherConfig
 from sentrial.redact import PiiConfig
-from sentrial.wrappers import Usage
-from sentrial.wrappers._record import Answer, Options
 
 __all__ = [
     "PRICES_VERSION",
@@ -36,13 +34,10 @@ __all__ = [
     "add_usage",
     "after_fork_in_child",
     "after_fork_in_parent",
-    "answer_identity",
-    "arguments_of",
     "at_exit",
     "attach",
     "awaits_answers",
     "before_fork",
-    "chat_answer",
     "clear_session_context",
     "context_client",
     "context_variables",
@@ -63,9 +58,7 @@ __all__ = [
     "price_cost",
     "price_lookup",
     "price_register",
-    "read_member",
     "release",
-    "scalars",
     "sessions_get",
     "sessions_list",
     "set_session_context",
@@ -80,9 +73,6 @@ __all__ = [
     "start_shutdown",
     "stats",
     "to_json",
-    "usage_of_anthropic",
-    "usage_of_google",
-    "usage_of_openai",
     "watch_first_session",
     "written",
 ]
@@ -614,13 +604,5 @@ def add_usage(
     cost: float | None = None,
 ) -> None: ...
 def is_immediate(client: SentrialClient) -> bool: ...
-def read_member(value: object, name: str, default: Any = None) -> Any: ...
-def scalars(given: dict[str, Any], names: frozenset[str]) -> dict[str, Any]: ...
 def is_plain(value: object) -> bool: ...
 def written(value: Any) -> Any: ...
-def arguments_of(text: object) -> Any: ...
-def answer_identity(response: object) -> dict[str, Any]: ...
-def chat_answer(response: object, options: Options) -> Answer: ...
-def usage_of_openai(usage: object) -> Usage | None: ...
-def usage_of_anthropic(usage: object) -> Usage | None: ...
-def usage_of_google(usage: object) -> Usage | None: ...

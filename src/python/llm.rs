@@ -2,13 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::python::once::{intern, names};
+use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::core::pricing::{PRICES_VERSION, Usage};
 
-use super::answers::members_of_usage;
 use super::payload::{finite, merged};
 use super::pricing;
 use super::sessions::lossy;
@@ -70,31 +69,19 @@ impl Counts {
 
     /// From a `Usage` of Python's, a dict with its names, or anything with such attributes.
     fn of(value: &Bound<'_, PyAny>) -> Self {
-        let names = names!(
-            value.py(),
-            [
-                "input_tokens",
-                "cache_read_tokens",
-                "cache_write_tokens",
-                "output_tokens",
-                "reasoning_tokens",
-                "input_audio_tokens",
-                "output_audio_tokens",
-                "total_tokens",
-            ]
-        );
-        let members = members_of_usage(value);
-        let mut counts = [0; 8];
-        for (nth, (name, slot)) in names.iter().zip(&mut counts).enumerate() {
-            let told = match members {
-                Some(members) => members.get_item(nth).ok(),
-                None => member(value, name.bind(value.py())),
-            };
-            *slot = count(told.as_ref());
-        }
-        let [buckets @ .., total] = counts;
+        let py = value.py();
+        let read = |name: &Bound<'_, PyString>| count(member(value, name).as_ref());
+        let total = read(intern!(py, "total_tokens"));
         Self {
-            buckets: buckets.into(),
+            buckets: Usage {
+                input: read(intern!(py, "input_tokens")),
+                cache_read: read(intern!(py, "cache_read_tokens")),
+                cache_write: read(intern!(py, "cache_write_tokens")),
+                output: read(intern!(py, "output_tokens")),
+                reasoning: read(intern!(py, "reasoning_tokens")),
+                input_audio: read(intern!(py, "input_audio_tokens")),
+                output_audio: read(intern!(py, "output_audio_tokens")),
+            },
             total: Some(total).filter(|total| *total > 0),
         }
     }

@@ -1,8 +1,8 @@
 //! Python bindings: the extension module `sentrial._core`.
 //!
 //! ```text
-//! client, interaction, module      classes and functions Python sees      answers: what the
-//!        │                                                                 wrappers read
+//! client, interaction, module      classes and functions Python sees
+//!        │
 //! track, sessions, llm             bodies of requests        context, record   whose they are
 //!        │                                                          │
 //! payload, state, json             JSON bytes                       │
@@ -12,7 +12,6 @@
 //!   crate::core
 //! ```
 
-mod answers;
 mod awaited;
 mod before_send;
 mod begun;
@@ -35,6 +34,7 @@ mod module;
 mod once;
 mod payload;
 mod pending;
+mod plain;
 mod pricing;
 mod record;
 mod redaction;
@@ -55,11 +55,6 @@ use pyo3::prelude::*;
 mod core_module {
     use pyo3::prelude::*;
 
-    #[pymodule_export]
-    use super::answers::{
-        answer_identity, arguments_of, chat_answer, is_plain, read_member, scalars,
-        usage_of_anthropic, usage_of_google, usage_of_openai, written,
-    };
     #[pymodule_export]
     use super::begun::{FirstSession, watch_first_session};
     #[pymodule_export]
@@ -91,6 +86,8 @@ mod core_module {
     };
     #[pymodule_export]
     use super::pending::Pending;
+    #[pymodule_export]
+    use super::plain::{is_plain, written};
     #[pymodule_export]
     use super::pricing::{price_cost, price_lookup, price_register};
     #[pymodule_export]

@@ -18,11 +18,6 @@ impl<T> Once<T> {
         Self(OnceLock::new())
     }
 
-    /// The value, if it has been made.
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.get()
-    }
-
     /// The value; `make` runs without any lock but the interpreter's.
     ///
     /// # Errors
@@ -68,37 +63,3 @@ macro_rules! intern {
     }};
 }
 pub(crate) use intern;
-
-impl<const N: usize> Once<[Py<PyString>; N]> {
-    /// The interned texts; see [`names!`].
-    #[inline]
-    pub(crate) fn all_interned(
-        &'static self,
-        py: Python<'_>,
-        texts: [&str; N],
-    ) -> &'static [Py<PyString>; N] {
-        match self.0.get() {
-            Some(names) => names,
-            None => self.intern_all(py, texts),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn intern_all(&'static self, py: Python<'_>, texts: [&str; N]) -> &'static [Py<PyString>; N] {
-        let made = texts.map(|text| PyString::intern(py, text).unbind());
-        self.0.get_or_init(|| made)
-    }
-}
-
-/// Several interned names, side by side in memory: for a loop that looks them up one by one.
-macro_rules! names {
-    ($py:expr, [$($text:expr),+ $(,)?]) => {{
-        const TEXTS: &[&str] = &[$($text),+];
-        static NAMES: $crate::python::once::Once<
-            [::pyo3::Py<::pyo3::types::PyString>; TEXTS.len()],
-        > = $crate::python::once::Once::new();
-        NAMES.all_interned($py, [$($text),+])
-    }};
-}
-pub(crate) use names;

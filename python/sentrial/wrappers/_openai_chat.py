@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sentrial._core import answer_identity as identity
-from sentrial._core import chat_answer as answer
 from sentrial.wrappers._record import Answer
 from sentrial.wrappers._usage import of_openai
-from sentrial.wrappers._values import arguments_of, read
+from sentrial.wrappers._values import arguments_of, fields_of, is_text, items_of, read
 
 if TYPE_CHECKING:
     from sentrial.wrappers._record import Options
@@ -17,6 +15,44 @@ __all__ = ["Chunks", "answer", "answer_of_text", "identity"]
 
 #: Where compatible servers put what the model thought.
 _THINKING = ("reasoning_content", "reasoning")
+
+
+def identity(response: Any) -> dict[str, Any]:
+    """Which answer it is, for the metadata."""
+    return _identity(fields_of(response), response)
+
+
+def _identity(fields: Any, response: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if is_text(value := fields.get("id")):
+        found["response_id"] = value
+    if is_text(value := fields.get("model")):
+        found["response_model"] = value
+    # No field of the class: the client sets it, on some answers.
+    value = fields.get("_request_id") or read(response, "_request_id")
+    if is_text(value):
+        found["request_id"] = value
+    return found
+
+
+def answer(response: Any, options: Options) -> Answer:
+    """Read a `ChatCompletion`, a parsed one, or its JSON."""
+    read_from = fields_of(response)
+    metadata = _identity(read_from, response)
+    choices = items_of(read_from.get("choices"))
+    usage = of_openai(read_from.get("usage"))
+    if not choices:
+        return Answer("", usage, {}, metadata)
+    told = [_choice(choice, options) for choice in choices]
+    content, fields, reason = told[0]
+    if reason is not None:
+        metadata["finish_reason"] = reason
+    if len(told) > 1:
+        fields["choices"] = [
+            {"index": index, "content": text, "finish_reason": why, **others}
+            for index, (text, others, why) in enumerate(told)
+        ]
+    return Answer(content, usage, fields, metadata)
 
 
 def answer_of_text(response: Any) -> Answer:
@@ -31,6 +67,54 @@ def answer_of_text(response: Any) -> Answer:
     fields = {"choices": texts} if len(texts) > 1 else None
     content = texts[0] if texts else ""
     return Answer(content, of_openai(read(response, "usage")), fields, metadata)
+
+
+def _choice(choice: Any, options: Options) -> tuple[Any, dict[str, Any], Any]:
+    about = fields_of(choice)
+    message = fields_of(about.get("message"))
+    get = message.get
+    fields: dict[str, Any] = {}
+    calls = items_of(get("tool_calls"))
+    if calls:
+        fields["tool_calls"] = [_tool_call(call) for call in calls]
+    legacy = get("function_call")
+    if legacy is not None and read(legacy, "name") is not None:
+        fields.setdefault("tool_calls", []).append(_function(None, legacy))
+    refusal = get("refusal")
+    if is_text(refusal):
+        fields["refusal"] = refusal
+    if options.thinking:
+        for name in _THINKING:
+            thinking = get(name)
+            if is_text(thinking):
+                if thinking:
+                    fields["thinking"] = thinking
+                break
+    parsed = get("parsed")
+    if parsed is not None:
+        fields["parsed"] = parsed
+    audio = get("audio")
+    if audio is not None and read(audio, "transcript") is not None:
+        fields["audio"] = {"id": read(audio, "id"), "transcript": read(audio, "transcript")}
+    content = get("content")
+    return ("" if content is None else content), fields, about.get("finish_reason")
+
+
+def _tool_call(call: Any) -> dict[str, Any]:
+    function = read(call, "function")
+    if function is not None:
+        return _function(read(call, "id"), function)
+    custom = read(call, "custom")
+    return {
+        "id": read(call, "id"),
+        "name": read(custom, "name"),
+        "arguments": read(custom, "input"),
+    }
+
+
+def _function(call_id: Any, function: Any) -> dict[str, Any]:
+    arguments = arguments_of(read(function, "arguments"))
+    return {"id": call_id, "name": read(function, "name"), "arguments": arguments}
 
 
 class _Choice:

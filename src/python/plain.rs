@@ -3,7 +3,6 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use super::Read;
 use crate::python::once::intern;
 
 /// How deep is looked for media.
@@ -15,13 +14,13 @@ const SHORT: usize = 256;
 ///
 /// Nothing is consumed or changed. What holds no media is returned as it is.
 #[pyfunction]
-pub(crate) fn written<'py>(value: &Bound<'py, PyAny>) -> Read<Bound<'py, PyAny>> {
+pub(crate) fn written<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if is_plain(value) {
         return Ok(value.clone());
     }
     let py = value.py();
     let media = py.import(intern!(py, "sentrial.wrappers._media"))?;
-    Ok(media.call_method1(intern!(py, "rewritten"), (value,))?)
+    media.call_method1(intern!(py, "rewritten"), (value,))
 }
 
 /// Whether a value holds nothing that would be written down otherwise: no media, and no object
