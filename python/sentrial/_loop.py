@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.02
-"""Seconds between two looks of a loop that cannot watch a descriptor."""
+"""Seconds between two looks of a loop that cannot watch a descriptor, or waits for a thread."""
 
 
 async def settled(wait: Wait) -> None:
@@ -91,7 +91,7 @@ class _Watcher:
         self._waiters[ticket] = weakref.ref(waiter)
         try:
             waiter.watch_the_clock()
-            if self._polls:
+            if self._polls or self.waits.is_refused():
                 self._poll(loop, _FIRST_PAUSE)
             await waiter.future
         finally:

@@ -73,7 +73,7 @@ pub(super) fn do_chores(process: &Arc<Process>, client: &Arc<ClientState>, now: 
 fn rows_of(process: &Process, client: &ClientState, requests: &mut [Request]) -> Vec<Row> {
     let seal = |request: &mut Request| {
         client.seal(request);
-        let key = process.idempotency_key(request.number);
+        let key = process.key_of(request);
         Row::of(request, key)
     };
     requests.iter_mut().map(seal).collect()

@@ -23,6 +23,7 @@ use super::client::ClientState;
 use super::exit::Patience;
 use super::health::State;
 use super::notices::Notices;
+use super::request::Request;
 use super::signal::Signal;
 use super::spool::thread::{self as spool_thread, SpoolThread};
 use super::stats::Counters;
@@ -32,6 +33,7 @@ use thread::Slot;
 
 pub use doorbell::Doorbell;
 pub(super) use os_thread::OsThread;
+pub(super) use thread::WAITED_PAUSE;
 
 static CURRENT: ArcSwapOption<Process> = ArcSwapOption::const_empty();
 
@@ -71,6 +73,14 @@ pub struct Process {
     saving: AtomicBool,
     #[cfg(test)]
     pub(super) sabotage: AtomicBool,
+}
+
+/// What processes made from one image of the memory (Lambda `SnapStart`, CRIU) do not share, though
+/// they have one nonce, count from one number and may have one process id: what the system gives
+/// after that. It is asked for when a request is queued: what was queued before the image was made
+/// is the same request in all of them and keeps one key.
+pub(super) fn salt() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
 }
 
 impl Process {
@@ -148,9 +158,17 @@ impl Process {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The `Idempotency-Key` of the request with this number.
-    pub(super) fn idempotency_key(&self, number: u64) -> String {
-        format!("{}-{number:x}", self.nonce)
+    /// The `Idempotency-Key` of the request with this number and this [`salt`].
+    pub(super) fn idempotency_key(&self, number: u64, salt: u64) -> String {
+        format!("{}-{salt:x}-{number:x}", self.nonce)
+    }
+
+    /// The `Idempotency-Key` of a request: over all its attempts, in memory and on disk, the same.
+    pub(super) fn key_of(&self, request: &Request) -> String {
+        request.idempotency_key.as_deref().map_or_else(
+            || self.idempotency_key(request.number, request.salt),
+            ToOwned::to_owned,
+        )
     }
 
     /// What makes names and keys of this process unique.

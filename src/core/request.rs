@@ -177,6 +177,8 @@ pub struct Request {
     pub(super) since: Option<Instant>,
     /// Number that makes the `Idempotency-Key` of this process unique.
     pub number: u64,
+    /// Makes it unique among copies of this process; see [`super::process::salt`].
+    pub(super) salt: u64,
     /// Order within the client, given by the queue.
     pub(super) seq: u64,
     /// The lane it was put into.
@@ -224,6 +226,7 @@ impl Request {
             made_at: SystemTime::now(),
             since: None,
             number: 0,
+            salt: 0,
             seq: 0,
             lane: 0,
             row: None,
@@ -252,6 +255,7 @@ impl Request {
         );
         twin.made_at = self.made_at;
         twin.number = self.number;
+        twin.salt = self.salt;
         twin.seq = self.seq;
         twin.lane = self.lane;
         twin.sealed = self.sealed;

@@ -273,10 +273,7 @@ impl Desk {
         let Some(request) = &mut flight.request else {
             return;
         };
-        let idempotency_key = request.idempotency_key.as_deref().map_or_else(
-            || process.idempotency_key(request.number),
-            ToOwned::to_owned,
-        );
+        let idempotency_key = process.key_of(request);
         let attempt = flight.client.attempt(request, idempotency_key);
         let mut queue = flight.client.queue();
         if queue.must_save(request) {

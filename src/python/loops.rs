@@ -84,6 +84,11 @@ impl Waits {
         self.process.pid() == std::process::id()
     }
 
+    /// Has the system refused a thread? Then nothing rings until it is asked again, by a `look`.
+    fn is_refused(&self) -> bool {
+        self.process.is_refused()
+    }
+
     /// Adds a wait; its ticket, or None if it is over already.
     fn add(&self, wait: &Wait) -> Option<u64> {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
@@ -127,6 +132,9 @@ impl Waits {
         drop(open);
         if let (Some(bell), true) = (&self.bell, idle) {
             bell.disarm();
+        }
+        if self.process.is_refused() {
+            self.process.nudge();
         }
         over.into_iter().map(|(ticket, _)| ticket).collect()
     }

@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Client, ClientState};
 use crate::core::call::{Call, Calling, Waiting};
+use crate::core::process::salt;
 use crate::core::redact::{self, Report, Shape};
 use crate::core::transport::Attempt;
 
@@ -18,7 +19,7 @@ impl Client {
     pub fn call(&self, call: Call) -> Arc<Calling> {
         let state = self.state();
         let process = Arc::clone(&state.process);
-        let idempotency_key = process.idempotency_key(process.next_number());
+        let idempotency_key = process.idempotency_key(process.next_number(), salt());
         let calling = Arc::new(Calling::default());
         let waiting = Waiting::new(state, call, idempotency_key, Arc::clone(&calling));
         process.calls.put(waiting);

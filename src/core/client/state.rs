@@ -15,7 +15,7 @@ use crate::core::exit;
 use crate::core::health::State;
 use crate::core::notices::{Level, Notice};
 use crate::core::policy::Policy;
-use crate::core::process::Process;
+use crate::core::process::{Process, salt};
 use crate::core::queue::Queue;
 use crate::core::receipt::Receipt;
 use crate::core::request::{Body, Kind, Patience, Request};
@@ -76,7 +76,9 @@ impl ClientState {
         }
         let mut requests = inbox.take();
         drop(inbox);
-        for (request, now) in requests.drain(..) {
+        let salt = salt();
+        for (mut request, now) in requests.drain(..) {
+            request.salt = salt;
             queue.push(request, now);
         }
         lock(&self.inbox).give_back(requests);
@@ -132,14 +134,12 @@ impl ClientState {
 
     /// Puts a request into the queue, or before it; returns whether the delivery thread should look
     /// at once.
-    fn put(&self, request: Request) -> bool {
+    fn put(&self, mut request: Request) -> bool {
         let now = Instant::now();
-        if self.settings.mode == Mode::Immediate {
-            self.queue().push(request, now);
-            return false;
-        }
-        if self.settings.batch.is_some() {
-            return self.queue().push(request, now);
+        if self.settings.mode == Mode::Immediate || self.settings.batch.is_some() {
+            request.salt = salt();
+            let urgent = self.queue().push(request, now);
+            return urgent && self.settings.batch.is_some();
         }
         let then = lock(&self.inbox).put(request, now);
         match then {

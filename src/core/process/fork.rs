@@ -100,14 +100,17 @@ impl Process {
         let mut slot = lock(&self.worker);
         let stands_by = matches!(*slot, Slot::Parked(_)) && !self.running.load(Ordering::Acquire);
         if stands_by && !self.is_idle() {
-            self.start(&mut slot);
+            self.start(&mut slot, Duration::ZERO);
         }
     }
 
-    /// Somebody waits: what stands by goes on.
+    /// Something waits: what stands by goes on, and what the system has refused is asked for again.
     pub(super) fn wanted(self: &Arc<Self>) {
         if !self.running.load(Ordering::Acquire) {
             self.go_on();
+        }
+        if self.is_refused() {
+            self.ask_again();
         }
     }
 

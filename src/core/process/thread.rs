@@ -12,8 +12,10 @@ use crate::core::notices::{Level, Notice};
 use crate::core::sync::lock;
 use crate::core::worker::Worker;
 
-/// How long to leave it at that when the system refuses a thread.
+/// How long to leave it at that when the system refuses a thread or a descriptor.
 const START_PAUSE: Duration = Duration::from_secs(1);
+/// The same while something waits for what the thread would bring.
+pub(in crate::core) const WAITED_PAUSE: Duration = Duration::from_millis(20);
 /// Panics after which a thread ends and the next event starts another one.
 const MAX_PANICS: u32 = 3;
 
@@ -56,11 +58,30 @@ impl Process {
     pub(in crate::core) fn ensure_running(self: &Arc<Self>) {
         if !self.running.load(Ordering::Acquire) {
             self.spool.go_on(self);
-            self.start(&mut lock(&self.worker));
+            self.start(&mut lock(&self.worker), START_PAUSE);
         }
     }
 
-    pub(super) fn start(self: &Arc<Self>, slot: &mut Slot) {
+    /// Has the system refused a thread or a descriptor that has yet to be granted?
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) || self.spool.is_refused()
+    }
+
+    /// Something waits for what the system has refused: asks for it again.
+    pub(super) fn ask_again(self: &Arc<Self>) {
+        self.spool.ask_again(self);
+        if self.running.load(Ordering::Acquire) {
+            return;
+        }
+        let mut slot = lock(&self.worker);
+        if matches!(*slot, Slot::Refused(_)) {
+            self.start(&mut slot, WAITED_PAUSE);
+        }
+    }
+
+    /// Starts the thread, unless the system has refused it less than `pause` ago.
+    pub(super) fn start(self: &Arc<Self>, slot: &mut Slot, pause: Duration) {
         if matches!(slot, Slot::Running(_)) {
             if self.running.load(Ordering::Acquire) {
                 return;
@@ -69,7 +90,7 @@ impl Process {
         }
         let worker = match std::mem::take(slot) {
             Slot::Parked(worker) => Ok(worker),
-            Slot::Refused(at) if at.elapsed() < START_PAUSE => {
+            Slot::Refused(at) if at.elapsed() < pause => {
                 *slot = Slot::Refused(at);
                 return;
             }
@@ -94,7 +115,7 @@ impl Process {
         }
     }
 
-    /// Once until a thread has started: there is one attempt per second, not one line.
+    /// Once until a thread has started: there are several attempts per second, not lines.
     fn complain(&self, why: &str) {
         if !self.refused.swap(true, Ordering::Relaxed) {
             let text = format!("the delivery thread cannot start: {why}; requests are kept");

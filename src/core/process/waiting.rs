@@ -10,7 +10,7 @@ use crate::core::sync::lock;
 /// Somebody who waits for requests to settle.
 #[derive(Debug)]
 pub struct Waiting<'a> {
-    process: &'a Process,
+    process: &'a Arc<Process>,
 }
 
 impl Process {
@@ -52,6 +52,8 @@ impl Waiting<'_> {
 
     /// Blocks until something settles after `generation` was read, at most `slice`.
     pub fn wait(&self, generation: u64, slice: Duration) {
+        // Also the threads that the system has refused meanwhile: there may be no further event.
+        self.process.wanted();
         let current = lock(&self.process.generation);
         let _ = self
             .process

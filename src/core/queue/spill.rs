@@ -188,7 +188,6 @@ impl Queue {
             }
         };
         let mut request = row.revive(Home::Own, Arc::clone(session), named);
-        request.idempotency_key = None;
         request.lane = key;
         request.date(now);
         request.charged = request.weight();

@@ -12,7 +12,7 @@ use super::{Batch, Job, MAX_BYTES, Purpose, Task, place, thread};
 use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
 use crate::core::options::SpoolPlaces;
-use crate::core::process::Process;
+use crate::core::process::{Process, salt};
 
 /// The files of this process and those it has adopted.
 #[derive(Debug)]
@@ -183,7 +183,12 @@ impl Clerk {
             Own::Unmade => {}
         }
         let folder = place::to_write(&room.places)?;
-        let path = folder.join(format!("{}-{at}.{}", self.nonce, store::SUFFIX));
+        let path = folder.join(format!(
+            "{}-{:x}-{at}.{}",
+            self.nonce,
+            salt(),
+            store::SUFFIX
+        ));
         let taken = place::bytes_in(&folder);
         process.opens(&path);
         let store = Store::create(&path).map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::Job;
 use super::clerk::Clerk;
 use crate::core::notices::{Level, Notice};
-use crate::core::process::{OsThread, Process};
+use crate::core::process::{OsThread, Process, WAITED_PAUSE};
 use crate::core::sync::lock;
 
 /// How long the thread waits for another job before it ends.
@@ -27,6 +27,8 @@ static TAINTED: AtomicBool = AtomicBool::new(false);
 pub(in crate::core) struct SpoolThread {
     inbox: Mutex<Inbox>,
     bell: Condvar,
+    /// The system has refused the thread, and its jobs wait.
+    refused: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -58,13 +60,13 @@ impl SpoolThread {
     pub(in crate::core) fn post(&self, process: &Arc<Process>, job: Job) {
         let mut inbox = lock(&self.inbox);
         inbox.jobs.push_back(job);
-        Self::start(&mut inbox, process);
+        self.start(&mut inbox, process, START_PAUSE);
         drop(inbox);
         self.bell.notify_one();
     }
 
-    fn start(inbox: &mut Inbox, process: &Arc<Process>) {
-        let paused = inbox.refused.is_some_and(|at| at.elapsed() < START_PAUSE);
+    fn start(&self, inbox: &mut Inbox, process: &Arc<Process>, pause: Duration) {
+        let paused = inbox.refused.is_some_and(|at| at.elapsed() < pause);
         if inbox.running || inbox.parking || inbox.jobs.is_empty() || paused {
             return;
         }
@@ -77,9 +79,13 @@ impl SpoolThread {
                 inbox.running = true;
                 inbox.refused = None;
                 inbox.thread = Some(thread);
+                self.refused.store(false, Ordering::Relaxed);
             }
-            // The jobs wait; the next one tries again.
-            Err(_) => inbox.refused = Some(Instant::now()),
+            // The jobs wait; the next one, and what waits for them, tries again.
+            Err(_) => {
+                inbox.refused = Some(Instant::now());
+                self.refused.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -153,6 +159,18 @@ impl SpoolThread {
 
     /// Starts the thread if it has something to do and need not step aside.
     pub(in crate::core) fn go_on(&self, process: &Arc<Process>) {
-        Self::start(&mut lock(&self.inbox), process);
+        self.start(&mut lock(&self.inbox), process, START_PAUSE);
+    }
+
+    /// Has the system refused the thread?
+    pub(in crate::core) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Something waits for the jobs: asks for a thread again that the system has refused.
+    pub(in crate::core) fn ask_again(&self, process: &Arc<Process>) {
+        if self.is_refused() {
+            self.start(&mut lock(&self.inbox), process, WAITED_PAUSE);
+        }
     }
 }
