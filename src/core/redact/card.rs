@@ -14,6 +14,7 @@ pub(super) fn find(text: &[u8], start: usize) -> Option<usize> {
     let mut best = None;
     let mut at = start;
     let mut group = 0;
+    let mut dashed = false;
     while let Some(&byte) = text.get(at).filter(|byte| byte.is_ascii_digit()) {
         *digits.get_mut(count)? = byte - b'0';
         count += 1;
@@ -31,7 +32,7 @@ pub(super) fn find(text: &[u8], start: usize) -> Option<usize> {
         if count >= 13
             && !word_after(text, at)
             && !decimal
-            && is_card(digits.get(..count)?, groups.get(..parts)?)
+            && is_card(digits.get(..count)?, groups.get(..parts)?, dashed)
         {
             best = Some(at);
         }
@@ -39,14 +40,16 @@ pub(super) fn find(text: &[u8], start: usize) -> Option<usize> {
         if !separated || !digit(text, at + 1) || count == 19 {
             break;
         }
+        dashed |= text.get(at) == Some(&b'-');
         at += 1;
     }
     best.filter(|_| !in_uuid(text, start))
 }
 
-fn is_card(digits: &[u8], groups: &[u8]) -> bool {
+/// With dashes its groups are those of a card: others are the parts of an identifier.
+fn is_card(digits: &[u8], groups: &[u8], dashed: bool) -> bool {
     let printed = matches!(groups, [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 6, 4 | 5]);
-    luhn(digits) && (printed || is_issued(digits))
+    luhn(digits) && (printed || (!dashed && is_issued(digits)))
 }
 
 /// Leading digits and lengths that card networks use.
@@ -64,6 +67,8 @@ pub(super) fn is_issued(digits: &[u8]) -> bool {
                 || matches!(prefix(2), 30 | 35 | 36 | 38 | 39 | 50..=69)
                 || matches!(prefix(4), 2221..=2720)
         }
+        // Ids of chat programs have 17 or 18 digits, cards that begin with 4 do not.
+        17 | 18 => matches!(prefix(2), 35 | 50 | 56..=69),
         _ => matches!(prefix(1), 4) || matches!(prefix(2), 35 | 50 | 56..=69),
     }
 }

@@ -16,14 +16,15 @@ fn is_foreign_letter(c: char) -> bool {
     !c.is_ascii() && u32::from(c) < 0x2E80 && c.is_alphanumeric()
 }
 
-/// Finds addresses. `percent` also takes `%40` for an `@`.
-pub(super) fn find(text: &[u8], percent: bool, hits: &mut Hits) {
+/// Finds addresses.
+pub(super) fn find(text: &[u8], hits: &mut Hits) {
     let mut free = 0;
     let mut from = 0;
-    while let Some((at, width)) = next_at(text, from, percent) {
-        from = at + width;
+    while let Some(next) = memchr::memchr(b'@', text.get(from..).unwrap_or_default()) {
+        let at = from + next;
+        from = at + 1;
         let start = local_start(text, free, at);
-        // What was looked at in vain is not looked at again: `%40` can itself be part of a name.
+        // What was looked at in vain is not looked at again.
         free = from;
         if start == at {
             continue;
@@ -34,21 +35,6 @@ pub(super) fn find(text: &[u8], percent: bool, hits: &mut Hits) {
             from = end;
         }
     }
-}
-
-fn next_at(text: &[u8], from: usize, percent: bool) -> Option<(usize, usize)> {
-    let rest = text.get(from..)?;
-    if !percent {
-        return memchr::memchr(b'@', rest).map(|at| (from + at, 1));
-    }
-    memchr::memchr2_iter(b'@', b'%', rest).find_map(|at| {
-        let sign = rest.get(at..)?;
-        if sign.starts_with(b"@") {
-            Some((from + at, 1))
-        } else {
-            sign.starts_with(b"%40").then_some((from + at, 3))
-        }
-    })
 }
 
 fn local_start(text: &[u8], free: usize, at: usize) -> usize {

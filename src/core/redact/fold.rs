@@ -2,6 +2,8 @@
 //! dashes. Characters without width are left out. A match in the folded text has its place in the
 //! original.
 
+use super::view::View;
+
 /// First code points of the runs of ten decimal digits (Unicode general category Nd) outside ASCII.
 const ZEROS: [u32; 75] = [
     0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6,
@@ -13,59 +15,8 @@ const ZEROS: [u32; 75] = [
     0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E4F0, 0x1E5F1, 0x1E950, 0x1FBF0,
 ];
 
-/// Folded text and where its bytes come from.
-pub(super) struct Folded {
-    pub(super) text: Vec<u8>,
-    runs: Vec<Run>,
-}
-
-/// Folded bytes that each stand for so many bytes of the original, without a gap. One entry for all
-/// of them: places byte by byte would be sixteen times as large as the text.
-struct Run {
-    folded: usize,
-    original: usize,
-    width: usize,
-}
-
-impl Folded {
-    /// The part of the original that the folded bytes `start..end` stand for.
-    pub(super) fn original(&self, start: usize, end: usize) -> (usize, usize) {
-        let last = end.saturating_sub(1).max(start);
-        (self.begin(start), self.begin(last) + self.width(last))
-    }
-
-    fn run(&self, at: usize) -> Option<&Run> {
-        let after = self.runs.partition_point(|run| run.folded <= at);
-        self.runs.get(after.checked_sub(1)?)
-    }
-
-    fn begin(&self, at: usize) -> usize {
-        let run = self.run(at);
-        run.map_or(0, |run| run.original + (at - run.folded) * run.width)
-    }
-
-    fn width(&self, at: usize) -> usize {
-        self.run(at).map_or(0, |run| run.width)
-    }
-
-    /// Appends bytes that stand for `width` bytes each of the original from `from` on.
-    fn push(&mut self, bytes: &[u8], from: usize, width: usize) {
-        let at = self.text.len();
-        let goes_on =
-            |run: &Run| run.width == width && run.original + (at - run.folded) * width == from;
-        if !self.runs.last().is_some_and(goes_on) {
-            self.runs.push(Run {
-                folded: at,
-                original: from,
-                width,
-            });
-        }
-        self.text.extend_from_slice(bytes);
-    }
-}
-
 /// Folds `text`, or returns `None` if there is nothing to fold.
-pub(super) fn fold(text: &[u8]) -> Option<Folded> {
+pub(super) fn fold(text: &[u8]) -> Option<View> {
     let valid = text.utf8_chunks();
     if !valid
         .clone()
@@ -74,10 +25,7 @@ pub(super) fn fold(text: &[u8]) -> Option<Folded> {
     {
         return None;
     }
-    let mut folded = Folded {
-        text: Vec::with_capacity(text.len()),
-        runs: Vec::new(),
-    };
+    let mut folded = View::with_capacity(text.len());
     let mut at = 0;
     for chunk in valid {
         for c in chunk.valid().chars() {

@@ -187,6 +187,25 @@ impl Hits {
         self.rules.clear();
     }
 
+    /// Adds what was found in the text with its escapes read. A part that begins inside an escape
+    /// (`piece_around` gives its end), because the letter of the escape was taken for a part of a
+    /// word, begins behind it if what is behind was found in either form.
+    pub(super) fn join(&mut self, read: &Self, piece_around: impl Fn(usize) -> Option<usize>) {
+        let plain = std::mem::take(self);
+        for hit in read.iter() {
+            self.add(hit.start, hit.end, hit.rule.clone());
+        }
+        let mut places = read.iter().peekable();
+        for hit in plain.iter() {
+            while places.next_if(|place| place.end <= hit.start).is_some() {}
+            let end = piece_around(hit.start).filter(|end| {
+                let next = places.peek();
+                next.is_some_and(|place| place.end > *end && place.start < hit.end)
+            });
+            self.add(end.unwrap_or(hit.start), hit.end, hit.rule.clone());
+        }
+    }
+
     /// Moves every part to where the original has it.
     pub(super) fn moved(&mut self, original: impl Fn(usize, usize) -> (usize, usize)) {
         for part in self.before.iter_mut().chain(&mut self.behind) {

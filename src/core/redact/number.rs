@@ -2,20 +2,19 @@
 //! digit. One look at each run of digits decides, most specific rule first, so a card is a card and
 //! not a phone.
 
-use super::card::{self, is_issued, luhn};
+use super::address;
+use super::card;
 use super::hit::{Hits, Rule};
 use super::rules::Builtins;
 use super::uuid::in_uuid;
 
-/// Does a run of word characters go on before `at`? The letter of an escape that somebody wrote out
-/// (`\n10.0.0.1`) is none.
+/// Does a run of word characters go on before `at`?
 pub(super) fn word_before(text: &[u8], at: usize) -> bool {
-    let before = |back: usize| at.checked_sub(back).and_then(|at| text.get(at)).copied();
-    match before(1) {
-        Some(b'n' | b'r' | b't') if before(2) == Some(b'\\') => false,
-        Some(byte) => is_word(byte),
-        None => false,
-    }
+    byte_before(text, at).is_some_and(is_word)
+}
+
+fn byte_before(text: &[u8], at: usize) -> Option<u8> {
+    at.checked_sub(1).and_then(|at| text.get(at)).copied()
 }
 
 fn is_word(byte: u8) -> bool {
@@ -121,7 +120,7 @@ fn number(text: &[u8], start: usize, length: usize, on: Builtins) -> Option<(usi
     }
     if on.ip_addresses
         && length <= 3
-        && let Some(end) = ipv4(text, start)
+        && let Some(end) = address::find_ipv4(text, start)
     {
         return found(end, Rule::IpAddress);
     }
@@ -161,7 +160,8 @@ fn ssn(text: &[u8], start: usize, length: usize) -> Option<usize> {
         && digits(start + 7..end)
         && !word_after(text, end);
     if !shaped || separator == b'-' {
-        return shaped.then_some(end);
+        // The parts of a longer number, such as that of a book.
+        return (shaped && !is_part(text, start, end)).then_some(end);
     }
     let number = [start..start + 3, start + 4..start + 6, start + 7..end];
     let number: Vec<u8> = number
@@ -182,22 +182,22 @@ fn is_issued_ssn(digits: &[u8]) -> bool {
 /// A number of the North American plan, with or without the country code 1.
 fn phone(text: &[u8], start: usize, length: usize) -> Option<(usize, usize)> {
     let from = |first: usize, sign: u8| {
-        let before = first.checked_sub(1);
-        let signed = before.filter(|at| text.get(*at) == Some(&sign));
-        signed.unwrap_or(first)
+        let signed = byte_before(text, first) == Some(sign);
+        first - usize::from(signed)
     };
     if text.get(start) == Some(&b'1') && matches!(length, 1 | 4 | 7 | 11) {
         let separator = text.get(start + 1).copied().filter(|b| is_separator(*b));
         let national = start + 1 + usize::from(separator.is_some());
         if let Some((end, between)) = national_number(text, national) {
             let first = from(start, b'+');
-            // `1.4155551234` is a decimal number.
-            let decimal = separator == Some(b'.') && between == Between::Nothing;
-            let bare = separator.is_none() && between == Between::Nothing;
-            let fits = if bare {
-                is_bare_phone(text, first, national, end)
-            } else {
-                !decimal && between != Between::OnePoint
+            let fits = match (separator, between) {
+                (None, Between::Nothing) => is_bare_phone(text, first, national, end),
+                // `1.4155551234` is a decimal number.
+                (Some(separator), Between::Nothing) => separator != b'.',
+                // `1221-9816144` is the number of an order.
+                (None, Between::One(_)) => first < start,
+                (Some(_), Between::One(b'.')) => false,
+                (_, Between::One(_) | Between::Both) => true,
             };
             if fits && !in_uuid(text, start) {
                 return Some((first, end));
@@ -211,44 +211,47 @@ fn phone(text: &[u8], start: usize, length: usize) -> Option<(usize, usize)> {
     let first = from(start, b'(');
     let fits = match between {
         Between::Nothing => is_bare_phone(text, first, start, end),
-        Between::OnePoint => false,
-        Between::Some => true,
+        Between::One(b'.') => false,
+        Between::One(_) => {
+            begins_as_phone(text, start)
+                && !word_before(text, first)
+                && !is_part(text, first, end)
+                && !is_named(text, first)
+        }
+        Between::Both => true,
     };
     (fits && !in_uuid(text, start)).then_some((first, end))
 }
 
+/// What is between the digits of a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Between {
     Nothing,
-    /// One point and nothing else: `122.4194155` is a decimal number.
-    OnePoint,
-    Some,
+    /// One separator and nothing else: `122.4194155` is a decimal number, `113-1234567` an order.
+    One(u8),
+    /// Something between the area, the exchange and the rest, or brackets around the area.
+    Both,
 }
 
 /// `(415) 555-1234` and its relatives; where it ends and what stands between its digits.
 fn national_number(text: &[u8], start: usize) -> Option<(usize, Between)> {
     let mut at = start;
-    let (mut points, mut others) = (0, 0);
+    let mut bracket = byte_before(text, start) == Some(b'(');
+    let mut separators = (0, 0);
     if text.get(at) == Some(&b'(') {
         at += 1;
-        others += 1;
-    } else if start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'(') {
-        others += 1;
+        bracket = true;
     }
     for (index, digits) in [3, 3, 4].into_iter().enumerate() {
         if index == 1 && text.get(at) == Some(&b')') {
             at += 1;
-            others += 1;
+            bracket = true;
         }
         if index > 0
             && let Some(&separator) = text.get(at).filter(|byte| is_separator(**byte))
         {
             at += 1;
-            if separator == b'.' {
-                points += 1;
-            } else {
-                others += 1;
-            }
+            separators = (separators.0 + 1, separator);
         }
         if !(at..at + digits).all(|at| digit(text, at)) {
             return None;
@@ -258,23 +261,63 @@ fn national_number(text: &[u8], start: usize) -> Option<(usize, Between)> {
     if digit(text, at) {
         return None;
     }
-    let between = match (points, others) {
-        (0, 0) => Between::Nothing,
-        (1, 0) => Between::OnePoint,
-        _ => Between::Some,
+    let between = match separators {
+        _ if bracket => Between::Both,
+        (0, _) => Between::Nothing,
+        (1, separator) => Between::One(separator),
+        _ => Between::Both,
     };
     Some((at, between))
 }
 
 /// Ten digits in a row are a phone only if they stand alone and begin as one does: not the time in
-/// seconds (which begins with 1), not the digits of a decimal number or of a hash.
+/// seconds (which begins with 1), not the digits of a decimal number, of a hash or of an identifier.
 fn is_bare_phone(text: &[u8], first: usize, national: usize, end: usize) -> bool {
     let decimal = text.get(end) == Some(&b'.') && digit(text, end + 1);
-    text.get(national).is_some_and(|byte| *byte >= b'2')
+    begins_as_phone(text, national)
         && !word_before(text, first)
         && !word_after(text, end)
         && !is_fraction(text, first)
         && !decimal
+        && !is_part(text, first, end)
+        && !is_named(text, first)
+}
+
+fn begins_as_phone(text: &[u8], national: usize) -> bool {
+    text.get(national).is_some_and(|byte| *byte >= b'2')
+}
+
+/// Do more digits follow behind a dash, or stand in front of one? A Windows SID
+/// (`S-1-5-21-3623811015-3361044348-30300820-1013`) is made so, and the number of a book.
+fn is_part(text: &[u8], start: usize, end: usize) -> bool {
+    let dash = |at: Option<usize>| at.and_then(|at| text.get(at)) == Some(&b'-');
+    let before =
+        dash(start.checked_sub(1)) && start.checked_sub(2).is_some_and(|at| digit(text, at));
+    before || (dash(Some(end)) && digit(text, end + 1))
+}
+
+/// Names that stand in front of a telephone number.
+const CALLED: [&[u8]; 7] = [
+    b"TEL", b"PHONE", b"FAX", b"CELL", b"MOBILE", b"MOB", b"CALL",
+];
+
+/// Is the number that of something which has a name in capitals, as in `ORD-2219816144` or
+/// `ISBN 3161484100`?
+fn is_named(text: &[u8], start: usize) -> bool {
+    let before = text
+        .get(start.saturating_sub(16)..start)
+        .unwrap_or_default();
+    let gap = before
+        .iter()
+        .rev()
+        .take_while(|byte| !is_word(**byte))
+        .count();
+    let (before, gap) = before.split_at(before.len() - gap);
+    let capital = |byte: &&u8| byte.is_ascii_uppercase();
+    let name = before.iter().rev().take_while(capital).count();
+    let name = before.get(before.len() - name..).unwrap_or_default();
+    let book = before.to_ascii_uppercase().ends_with(b"ISBN");
+    book || (gap == b"-" && name.len() >= 2 && !CALLED.iter().any(|called| name.ends_with(called)))
 }
 
 /// `+44 20 7946 0958`: a plus, then 8 to 15 digits with at most one separator between.
@@ -306,50 +349,4 @@ fn international(text: &[u8], start: usize) -> Option<(usize, usize)> {
     }
     let end = end?;
     ((8..=15).contains(&count) && !word_after(text, end)).then_some((plus, end))
-}
-
-/// Four numbers up to 255 with points between.
-fn ipv4(text: &[u8], start: usize) -> Option<usize> {
-    if word_before(text, start) {
-        return None;
-    }
-    let mut at = start;
-    for octet in 0..4 {
-        if octet > 0 {
-            if text.get(at) != Some(&b'.') {
-                return None;
-            }
-            at += 1;
-        }
-        let length = run(text, at);
-        let value = text
-            .get(at..at + length)
-            .filter(|_| (1..=3).contains(&length))?;
-        let value = value
-            .iter()
-            .fold(0_u32, |sum, byte| sum * 10 + u32::from(byte - b'0'));
-        if value > 255 {
-            return None;
-        }
-        at += length;
-    }
-    (!word_after(text, at)).then_some(at)
-}
-
-/// What a JSON number that is nothing but digits is, if it is one of them.
-pub(super) fn whole(digits: &[u8], on: Builtins) -> Option<Rule> {
-    if !(10..=19).contains(&digits.len()) {
-        return None;
-    }
-    let values: Vec<u8> = digits.iter().map(|byte| byte.wrapping_sub(b'0')).collect();
-    if on.credit_cards && (13..=19).contains(&values.len()) && luhn(&values) && is_issued(&values) {
-        return Some(Rule::CreditCard);
-    }
-    let national = match values.as_slice() {
-        [1, rest @ ..] | rest if rest.len() == 10 => rest,
-        _ => return None,
-    };
-    // Area and exchange codes begin with 2 to 9.
-    let valid = national.first() >= Some(&2) && national.get(3) >= Some(&2);
-    (on.phones && valid).then_some(Rule::Phone)
 }

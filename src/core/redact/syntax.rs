@@ -14,11 +14,11 @@ pub(super) fn string_end(json: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Could a text be an object or a list with something in it?
+/// Could a text be an object or a list with something in it, or a text that was written as JSON?
 pub(super) fn looks_like_json(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     let ends = text.first().zip(text.last());
-    text.len() >= 7 && matches!(ends, Some((b'{', b'}') | (b'[', b']')))
+    text.len() >= 7 && matches!(ends, Some((b'{', b'}') | (b'[', b']') | (b'"', b'"')))
 }
 
 /// The length of the JSON number that begins here.

@@ -1,6 +1,8 @@
 use super::*;
 
 mod corpus;
+mod escapes;
+mod ordinary;
 mod properties;
 
 fn pii() -> Rules {

@@ -4,19 +4,19 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::Redactor;
-use super::custom::{OverBudget, Patience};
+use super::custom::{OverBudget, Patience, Pattern};
 use super::fold::fold;
 use super::hit::{Hits, LONGEST, Rule};
 use super::media::{self, hex};
 use super::rules::{Cover, Mode, Pii};
 use super::traits::Traits;
-use super::{address, email, number, secrets, uuid};
+use super::{address, email, number, secrets, spelled, uuid};
 
 /// What stands for a value that could not be checked.
 pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
 
 /// Finds everything that the built-in rules find in one pass; returns whether there was the
-/// beginning of a secret.
+/// beginning of a secret. Escapes hide nothing.
 pub(super) fn find(
     text: &[u8],
     traits: Traits,
@@ -24,35 +24,61 @@ pub(super) fn find(
     cover: Cover,
     hits: &mut Hits,
 ) -> bool {
+    let begun = look(text, traits, redactor, cover, hits);
+    let spelled = traits.escaped() || traits.percent();
+    let Some(view) = spelled.then(|| spelled::read(text)).flatten() else {
+        return begun;
+    };
+    let mut found = Hits::default();
+    let traits = Traits::of_text(&view.text);
+    let begun_in_view = look(&view.text, traits, redactor, cover, &mut found);
+    found.moved(|start, end| view.original(start, end));
+    hits.join(&found, |start| {
+        // `\b` and `\f` are hardly ever written, but names in a path begin with these letters.
+        let escape = !matches!(text.get(start), Some(b'b' | b'f'));
+        view.piece_around(start).filter(|_| escape)
+    });
+    begun || begun_in_view
+}
+
+/// Finds everything in a text as it stands, and in what it looks like.
+fn look(text: &[u8], traits: Traits, redactor: &Redactor, cover: Cover, hits: &mut Hits) -> bool {
     let rules = &redactor.rules;
+    let folded = traits.beyond_ascii().then(|| fold(text)).flatten();
     redactor.own.find(text, hits);
-    let possible = cover.secrets && secrets::possible(text.len(), traits.colon());
-    let begun = possible && secrets::find(text, traits, hits);
+    let mut begun = cover.secrets && find_secrets(text, traits, hits);
     if !rules.keep_media && text.len() >= media::LARGE {
         media::find(text, hits);
     }
-    let Some(pii) = rules.pii.as_ref().filter(|_| cover.pii) else {
+    let pii = rules.pii.as_ref().filter(|_| cover.pii);
+    let Some(folded) = folded else {
+        if let Some(pii) = pii {
+            personal(text, traits, pii, hits);
+        }
         return begun;
     };
-    if traits.beyond_ascii()
-        && let Some(folded) = fold(text)
-    {
-        let mut found = Hits::default();
-        personal(&folded.text, Traits::of_text(&folded.text), pii, &mut found);
-        found.moved(|start, end| folded.original(start, end));
-        for hit in found.iter() {
-            hits.add(hit.start, hit.end, hit.rule.clone());
-        }
-    } else {
-        personal(text, traits, pii, hits);
+    let mut found = Hits::default();
+    let traits = Traits::of_text(&folded.text);
+    redactor.own.find(&folded.text, &mut found);
+    begun |= cover.secrets && find_secrets(&folded.text, traits, &mut found);
+    if let Some(pii) = pii {
+        personal(&folded.text, traits, pii, &mut found);
+    }
+    found.moved(|start, end| folded.original(start, end));
+    for hit in found.iter() {
+        hits.add(hit.start, hit.end, hit.rule.clone());
     }
     begun
 }
 
+fn find_secrets(text: &[u8], traits: Traits, hits: &mut Hits) -> bool {
+    secrets::possible(text.len(), traits.colon()) && secrets::find(text, traits, hits)
+}
+
 fn personal(text: &[u8], traits: Traits, pii: &Pii, hits: &mut Hits) {
     let on = pii.builtins;
-    if on.emails && (traits.at() || traits.percent()) {
-        email::find(text, traits.percent(), hits);
+    if on.emails && traits.at() {
+        email::find(text, hits);
     }
     if on.ibans && traits.digits >= 2 && text.len() >= 15 {
         address::find_iban(text, hits);
@@ -184,12 +210,7 @@ pub(super) fn customised(
     let mut current = String::from_utf8_lossy(text).into_owned();
     let mut changed = false;
     for pattern in &pii.custom {
-        let mut hits: Vec<(usize, usize)> = Vec::new();
-        pattern.each(&current, patience, |start, end| {
-            if !is_stand_in(current.as_bytes(), start, end, pattern.label()) {
-                hits.push((start, end));
-            }
-        })?;
+        let hits = matches(pattern, &current, patience)?;
         if hits.is_empty() {
             continue;
         }
@@ -216,6 +237,37 @@ pub(super) fn customised(
         current = String::from_utf8_lossy(&out).into_owned();
     }
     Ok(changed.then(|| current.into_bytes()))
+}
+
+/// Where a pattern matches, in the text as it stands and in what its escapes stand for.
+fn matches(
+    pattern: &Pattern,
+    text: &str,
+    patience: &mut Patience,
+) -> Result<Vec<(usize, usize)>, OverBudget> {
+    let is_new = |start, end| !is_stand_in(text.as_bytes(), start, end, pattern.label());
+    let mut hits: Vec<(usize, usize)> = Vec::new();
+    pattern.each(text, patience, |start, end| {
+        if is_new(start, end) {
+            hits.push((start, end));
+        }
+    })?;
+    let Some(view) = spelled::read(text.as_bytes()) else {
+        return Ok(hits);
+    };
+    let plain = hits.len();
+    let read = String::from_utf8_lossy(&view.text);
+    pattern.each(&read, patience, |start, end| {
+        let (from, to) = view.original(start, end);
+        let seen = hits.get(..plain).unwrap_or_default();
+        let next = seen.partition_point(|(_, end)| *end <= from);
+        let overlaps = seen.get(next).is_some_and(|(start, _)| *start < to);
+        if start < end && !overlaps && is_new(from, to) {
+            hits.push((from, to));
+        }
+    })?;
+    hits.sort_unstable();
+    Ok(hits)
 }
 
 /// Is a match a part of what stands for one already? Then it was replaced before, by the program or

@@ -79,14 +79,16 @@ impl Traits {
         self.seen & class::BEYOND_ASCII != 0
     }
 
-    /// Of the inside of a JSON string: does it differ from its text?
+    /// Are there backslashes? The inside of a JSON string that has some differs from its text, and a
+    /// text that has some may be written in escapes.
     pub(super) fn escaped(self) -> bool {
         self.seen & class::BACKSLASH != 0
     }
 
     /// Is there nothing in the text that a rule about something else than its length looks for?
     pub(super) fn plain(self) -> bool {
-        let telling = class::AT | class::PERCENT | class::COLON | class::BEYOND_ASCII;
+        let telling =
+            class::AT | class::PERCENT | class::COLON | class::BEYOND_ASCII | class::BACKSLASH;
         self.seen & telling == 0 && self.digits < super::number::FEWEST_DIGITS
     }
 

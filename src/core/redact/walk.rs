@@ -4,20 +4,20 @@
 use std::borrow::Cow;
 
 use super::Redactor;
-use super::custom::{OverBudget, Patience};
+use super::custom::Patience;
 use super::escape::unescape;
 use super::frames::Frames;
 use super::hit::Rule;
 use super::report::{Finding, Report};
 use super::rewrite::Rewrite;
-use super::rules::{Cover, Pii};
+use super::rules::Cover;
 use super::syntax::{looks_like_json, number_length};
 use super::text::{self, WITHHELD};
 use super::traits::Traits;
-use super::{number, own};
+use super::{json_number, own};
 
 /// Texts that hold JSON that holds texts that hold JSON: so deep is looked.
-const MAX_NESTING: usize = 4;
+const MAX_NESTING: usize = 6;
 
 /// What the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +184,12 @@ impl<'a> Walk<'a> {
             b't' => self.literal(b"true")?,
             b'f' => self.literal(b"false")?,
             b'n' => self.literal(b"null")?,
+            // Python writes these; a body has none.
+            b'N' if self.nesting > 0 => self.literal(b"NaN")?,
+            b'I' if self.nesting > 0 => self.literal(b"Infinity")?,
+            b'-' if self.nesting > 0 && self.json.get(self.at + 1) == Some(&b'I') => {
+                self.literal(b"-Infinity")?;
+            }
             _ => self.number()?,
         }
         Ok(self.after_value())
@@ -347,25 +353,13 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let digits = rest.get(..length).unwrap_or_default();
-        if self.redactor.own.stand_in(digits) {
-            let mut stand_in = Vec::new();
-            text::stand_in(&own::RULE, digits, None, &mut stand_in);
-            self.note(&own::RULE);
-            self.out.put_quoted(start, self.at, &stand_in);
-            return Ok(());
-        }
         let content = self.cover.numbers && !self.is_top();
-        let Some(pii) = self.redactor.rules.pii.as_ref().filter(|_| content) else {
-            return Ok(());
-        };
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return Ok(());
-        }
-        let rule = number::whole(digits, pii.builtins)
-            .or_else(|| customised_number(digits, pii, &mut self.log.patience));
-        if let Some(rule) = rule {
+        let pii = self.redactor.rules.pii.as_ref().filter(|_| content);
+        let own = self.redactor.own.stand_in(digits).then_some(own::RULE);
+        let patience = &mut self.log.patience;
+        if let Some(rule) = own.or_else(|| json_number::find(digits, pii?, patience)) {
             let mut stand_in = Vec::new();
-            text::stand_in(&rule, digits, Some(pii), &mut stand_in);
+            text::stand_in(&rule, digits, pii, &mut stand_in);
             self.note(&rule);
             self.out.put_quoted(start, self.at, &stand_in);
         }
@@ -399,16 +393,4 @@ fn decoded(raw: &[u8], traits: Traits) -> Result<(Cow<'_, [u8]>, Traits), Malfor
     let text = unescape(raw).ok_or(Malformed)?;
     let traits = Traits::of_text(&text);
     Ok((Cow::Owned(text), traits))
-}
-
-/// The custom pattern that all of a number matches.
-fn customised_number(digits: &[u8], pii: &Pii, patience: &mut Patience) -> Option<Rule> {
-    let text = std::str::from_utf8(digits).ok()?;
-    pii.custom.iter().find_map(|pattern| {
-        let rule = || Rule::Custom(pattern.label().to_owned());
-        match pattern.matches_all(text, patience) {
-            Ok(matches) => matches.then(rule),
-            Err(OverBudget) => Some(Rule::Withheld),
-        }
-    })
 }

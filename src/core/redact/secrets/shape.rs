@@ -129,22 +129,13 @@ fn turns(bytes: &[u8]) -> usize {
 /// Is the place in the middle of a word? An underscore ends one, and so does a code that colours
 /// the lines of a log (`\x1b[31m`).
 fn is_inside_word(text: &[u8], start: usize) -> bool {
-    let Some((before, last)) = text
-        .get(..start)
-        .and_then(<[u8]>::split_last)
-        .map(|(last, before)| (before, *last))
-    else {
+    let Some((last, before)) = text.get(..start).and_then(<[u8]>::split_last) else {
         return false;
     };
-    if last == b'm' {
-        let code = |byte: &&u8| byte.is_ascii_digit() || **byte == b';';
-        let code = before.iter().rev().take(16).take_while(code).count();
-        let bracket = before.len().checked_sub(code + 1);
-        return bracket.and_then(|at| before.get(at)) != Some(&b'[');
-    }
-    // The letter of an escape that is written out, as in `\nsk-`.
-    let escape = matches!(last, b'n' | b'r' | b't') && before.last() == Some(&b'\\');
-    last.is_ascii_alphanumeric() && !escape
+    let code = |byte: &&u8| byte.is_ascii_digit() || **byte == b';';
+    let code = before.iter().rev().take(16).take_while(code).count();
+    let coloured = *last == b'm' && before.iter().rev().nth(code) == Some(&b'[');
+    last.is_ascii_alphanumeric() && !coloured
 }
 
 fn is_sk_key(run: &[u8]) -> bool {

@@ -96,7 +96,7 @@ proptest! {
             let rule = format!("{kind}={value}");
             for (before, behind) in [
                 ("", ""), ("key=", ""), ("key: ", "\n"), ("\"", "\""), ("'", "',"), ("a\n", "\nb"),
-                ("https://x.test/?k=", "&x=1"), ("(", ")."), ("cache_", ""), ("\\n", "\\n"),
+                ("https://x.test/?k=", "&x=1"), ("(", ")."), ("cache_", ""),
                 ("\u{1B}[31m", "\u{1B}[0m"), ("é", "é"), ("\t", "\t"), ("[", "]"), (">", "<"),
             ] {
                 let text = format!("{before}{value}{behind}");
