@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import base64
 import hashlib
 import json
+import random
 import sys
 import sysconfig
 import uuid
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Characters of each kind of text, if this Python has so many.
-SIZE = {"code": 10_000_000, "prose": 3_000_000, "JSON": 10_000_000}
-LEAST = {"code": 5_000_000, "prose": 1_000_000, "JSON": 5_000_000}
+SIZE = {"code": 10_000_000, "prose": 3_000_000, "JSON": 10_000_000, "ids": 5_000_000}
+LEAST = {"code": 5_000_000, "prose": 1_000_000, "JSON": 5_000_000, "ids": 5_000_000}
 PER_MEGABYTE = 1.0
 #: As it would come: in pieces of the size of tool outputs.
 PIECE = 20_000
@@ -91,7 +93,36 @@ def values() -> Iterator[str]:
             yield json.dumps(found[at : at + 10])
 
 
-KINDS: dict[str, Callable[[], Iterator[str]]] = {"code": code, "prose": prose, "JSON": values}
+def ids() -> Iterator[str]:
+    """Give lines of a log: digests, base64 of both kinds, UUIDs, paths and addresses of pages."""
+    chance = random.Random(7)  # noqa: S311  the same text every time
+    while True:
+        raw = chance.randbytes(48)
+        digest = hashlib.sha256(raw).hexdigest()
+        yield "\n".join(
+            f"2026-01-02T03:04:05.{at:06} INFO worker-{at} {word}"
+            for at, word in enumerate(
+                (
+                    digest,
+                    hashlib.md5(raw, usedforsecurity=False).hexdigest(),
+                    base64.b64encode(raw).decode(),
+                    base64.urlsafe_b64encode(raw).decode(),
+                    base64.b32encode(raw).decode(),
+                    str(uuid.UUID(bytes=raw[:16])),
+                    f"/var/lib/{digest[:12]}/{digest[12:30]}/file-{raw[0]}.tar.gz",
+                    f"https://cdn.example.com/{digest[:32]}?v={raw.hex()[:20]}&id=key-{digest[:32]}",
+                    f"sess-{digest[:40]} req_{raw.hex()[:24]} trace={digest[:32]}-{digest[:16]}-01",
+                )
+            )
+        )
+
+
+KINDS: dict[str, Callable[[], Iterator[str]]] = {
+    "code": code,
+    "prose": prose,
+    "JSON": values,
+    "ids": ids,
+}
 
 
 def found(client: sentrial.SentrialClient) -> int:
