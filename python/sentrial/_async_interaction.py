@@ -280,10 +280,7 @@ def _first(given: Any, summed: float) -> Any:
 
 
 def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001  a broken __str__ of the program must not break the program
-        return ""
+    return _core.described(value)
 
 
 AsyncInteraction.__module__ = "sentrial.async_client"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from sentrial._core import described
+
 
 def text_of(error: object) -> str:
     """Return the message of an exception; empty if it has none, or cannot say it."""
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  a broken __str__ of the program must not hide its error
-        return ""
+    return described(error)
 
 
 def said(error: BaseException) -> str:

@@ -9,6 +9,7 @@ use super::calling_context::{Home, calling_context};
 use super::client::SentrialClient;
 use super::once::{Once, intern};
 use super::record::SessionRecord;
+use super::state::State;
 
 /// Links after which a chain is first rebuilt without what is no longer needed; then whenever it
 /// has twice the links that were left, so that a link costs the same however many there are.
@@ -78,8 +79,8 @@ pub(super) enum Origin {
 /// The state before there is any session. A context that was copied from another one has the dict
 /// of that one, until it uses it: then it gets a copy of its own.
 pub(super) struct Anonymous {
-    pub(super) dict: Py<PyDict>,
-    /// The context whose dict it is.
+    pub(super) state: Arc<State>,
+    /// The context whose state it is.
     pub(super) home: Option<Home>,
 }
 

@@ -13,6 +13,7 @@ use super::calling_context::{self, Home, calling_context};
 use super::chain::{Anonymous, Chain, Link, Origin, Owner, below, needed, walk};
 use super::client::SentrialClient;
 use super::record::SessionRecord;
+use super::state::State;
 use crate::core::session::Session;
 
 /// Makes the context variables, at import; see [`super::pending::prepare`].
@@ -130,8 +131,8 @@ pub(crate) fn set(
         return Chain::Session.set(py, Some(Arc::new(link)));
     };
     let record = client.get().inner().session_named(id);
-    if record.state(py).is_none() {
-        record.set_state(PyDict::new(py));
+    if record.state().is_none() {
+        record.set_state(State::empty(py));
     }
     push(&client, Chain::Session, Origin::Manual, &record, None)?;
     push(&client, Chain::State, Origin::Manual, &record, None)
@@ -211,27 +212,26 @@ fn holder(py: Python<'_>, client: u64) -> Option<Holder> {
     })
 }
 
-/// The state dict that `current_state` shows; made now if there is none. That before any session is
-/// the calling context's own: what one of several tasks stores, its siblings never see.
-pub(crate) fn current_state<'py>(
-    client: &Bound<'py, SentrialClient>,
-) -> PyResult<Bound<'py, PyDict>> {
+/// The state that `current_state` shows; made now if there is none. That before any session is the
+/// calling context's own: what one of several tasks stores, its siblings never see.
+pub(crate) fn current_state(client: &Bound<'_, SentrialClient>) -> PyResult<Arc<State>> {
     let py = client.py();
     match holder(py, client.get().inner().number) {
-        Some(Holder::Anonymous(state)) if state.is_at_home(py) => Ok(state.dict.bind(py).clone()),
-        Some(Holder::Anonymous(state)) => {
-            let copy = state.dict.bind(py).copy()?;
-            anonymous(client, copy.clone())?;
+        Some(Holder::Anonymous(found)) if found.is_at_home(py) => Ok(Arc::clone(&found.state)),
+        Some(Holder::Anonymous(found)) => {
+            let copy = Arc::new(found.state.copied(py)?);
+            anonymous(client, Arc::clone(&copy))?;
             Ok(copy)
         }
-        Some(Holder::Record(record)) => Ok(record.state(py).unwrap_or_else(|| {
-            let state = PyDict::new(py);
-            record.set_state(state.clone());
-            state
-        })),
+        Some(Holder::Record(record)) => {
+            if record.state().is_none() {
+                record.set_state(State::empty(py));
+            }
+            Ok(record.state().unwrap_or_else(|| Arc::new(State::empty(py))))
+        }
         None => {
-            let state = PyDict::new(py);
-            anonymous(client, state.clone())?;
+            let state = Arc::new(State::empty(py));
+            anonymous(client, Arc::clone(&state))?;
             Ok(state)
         }
     }
@@ -244,14 +244,14 @@ pub(crate) fn replace_state<'py>(
 ) -> PyResult<()> {
     match holder(client.py(), client.get().inner().number) {
         Some(Holder::Record(record)) => {
-            record.set_state(state);
+            record.set_state(State::of(state));
             Ok(())
         }
-        _ => anonymous(client, state),
+        _ => anonymous(client, Arc::new(State::of(state))),
     }
 }
 
-fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>) -> PyResult<()> {
+fn anonymous(client: &Bound<'_, SentrialClient>, state: Arc<State>) -> PyResult<()> {
     let py = client.py();
     let number = client.get().inner().number;
     let parent = needed(py, Chain::State, number);
@@ -266,7 +266,7 @@ fn anonymous<'py>(client: &Bound<'py, SentrialClient>, state: Bound<'py, PyDict>
         record: Weak::new(),
         id: None,
         anonymous: Some(Arc::new(Anonymous {
-            dict: state.unbind(),
+            state,
             home: calling_context(py).as_ref().and_then(Home::of),
         })),
         interaction: None,

@@ -15,9 +15,11 @@ use crate::core::session::Session;
 
 use super::awaited::{Answer, Naming};
 use super::before_send::BeforeSend;
+use super::json::number;
 use super::mirror::Mirror;
 use super::payload::Payload;
 use super::record::{Registry, SessionRecord};
+use super::state::Limits;
 use super::wait::block_on;
 use super::{errors, log, pending, redaction};
 
@@ -94,13 +96,22 @@ impl Inner {
 
     /// An empty body.
     pub(crate) fn payload(&self) -> Payload {
-        Payload::new(self.max_written())
+        Payload::new(self.core.settings().options.max_event_bytes)
     }
 
-    /// Bytes of a body as it is written; sealing cuts it to `max_event_bytes`.
+    /// Bytes of a body that is written again; sealing cuts it to `max_event_bytes`.
     fn max_written(&self) -> usize {
         let max = self.core.settings().options.max_event_bytes;
         max.saturating_mul(redaction::WRITTEN)
+    }
+
+    /// How much is sent of a state.
+    pub(crate) fn state_limits(&self) -> Limits {
+        let options = &self.core.settings().options;
+        Limits {
+            state: options.max_state_bytes.min(options.max_event_bytes),
+            value: options.max_event_bytes,
+        }
     }
 
     /// Queues an event of `record`; the result is what `track_*` returns, if that is read.
@@ -227,9 +238,7 @@ impl Inner {
 
     /// A confidence is a probability; another number is sent all the same, with one warning.
     pub(crate) fn check_confidence(&self, confidence: &Bound<'_, PyAny>) {
-        let odd = confidence
-            .extract::<f64>()
-            .is_ok_and(|value| !(0.0..=1.0).contains(&value));
+        let odd = number(confidence).is_some_and(|number| !(0.0..=1.0).contains(&number.value));
         if odd && !self.odd_confidence.swap(true, Ordering::AcqRel) {
             let text = "a confidence is outside 0 to 1; it is sent as it is, further ones too";
             log::warn(confidence.py(), text);

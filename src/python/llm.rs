@@ -8,9 +8,9 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::core::pricing::{PRICES_VERSION, Usage};
 
-use super::payload::{finite, merged};
+use super::json::{Amount, text_of};
+use super::payload::{amount, merged};
 use super::pricing;
-use super::sessions::lossy;
 use super::track::{Called, Common, Target};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
@@ -126,7 +126,7 @@ impl<'py> Call<'_, 'py> {
     /// Records the call.
     pub(crate) fn track(&self, target: &Target<'_, 'py>) -> PyResult<Py<PyAny>> {
         let py = target.client.py();
-        let model = lossy(self.model);
+        let model = text_of(self.model);
         let provider = self.provider_name(&model);
         let provider_name = PyString::new(py, &provider).into_any();
         let priced = self.with_usage.then(|| {
@@ -158,8 +158,8 @@ impl<'py> Call<'_, 'py> {
         let totals = &target.record.totals;
         let (mut cost, mut tokens) = (0.0, None);
         if let Some(Priced { counts, usd }) = &priced {
-            totals.prompt.add(as_sum(counts.prompt()));
-            totals.completion.add(as_sum(counts.completion()));
+            totals.prompt.add(Amount::of_count(counts.prompt()));
+            totals.completion.add(Amount::of_count(counts.completion()));
             totals
                 .cost_unknown
                 .fetch_or(usd.is_none(), Ordering::Relaxed);
@@ -172,8 +172,8 @@ impl<'py> Call<'_, 'py> {
             name: &name,
             output: Some(output.as_any()),
             json,
-            cost,
-            tokens: tokens.map_or(0.0, as_sum),
+            cost: Amount::of(cost),
+            tokens: tokens.map_or_else(Amount::default, Amount::of_count),
             error: self.error,
         };
         target.called(payload, &called, |payload| {
@@ -252,7 +252,7 @@ impl<'py> Call<'_, 'py> {
     /// By the model that was asked for, else by the one that says it answered.
     fn cost(&self, py: Python<'_>, provider: &str, model: &str, usage: &Usage) -> Option<f64> {
         if let Some(given) = self.estimated_cost {
-            return Some(finite(Some(given)));
+            return Some(amount(Some(given)).value);
         }
         let known = |model: &str| pricing::known_cost(py, Some(provider), model, usage);
         known(model).or_else(|| {
@@ -260,13 +260,13 @@ impl<'py> Call<'_, 'py> {
                 .common
                 .metadata
                 .and_then(|metadata| member(metadata, intern!(py, "response_model")));
-            known(&lossy(&answered?))
+            known(&text_of(&answered?))
         })
     }
 
     fn provider_name(&self, model: &str) -> String {
         if let Some(provider) = self.provider {
-            return lossy(provider).into_owned();
+            return text_of(provider).into_owned();
         }
         pricing::provider_of(model).unwrap_or_else(|| "unknown".to_owned())
     }
@@ -283,11 +283,6 @@ fn member<'py>(
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no call has 2^53 tokens")]
-fn as_sum(tokens: u64) -> f64 {
-    tokens as f64
-}
-
 /// A count of tokens; what is none, or less than none, is none.
 #[expect(
     clippy::cast_possible_truncation,
@@ -295,5 +290,5 @@ fn as_sum(tokens: u64) -> f64 {
     reason = "saturates, as meant"
 )]
 fn count(value: Arg<'_, '_>) -> u64 {
-    finite(value) as u64
+    amount(value).value as u64
 }

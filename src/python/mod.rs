@@ -73,7 +73,7 @@ mod core_module {
     #[pymodule_export]
     use super::interaction::{Interaction, open_session};
     #[pymodule_export]
-    use super::json::to_json;
+    use super::json::{described, to_json};
     #[pymodule_export]
     use super::loops::{Wait, Waits};
     #[pymodule_export]

@@ -16,9 +16,9 @@ use super::client::{SentrialClient, named};
 use super::context;
 use super::inner::{CallError, Caller};
 use super::interaction::Interaction;
-use super::payload::finite;
+use super::json::text_of;
+use super::payload::amount;
 use super::record::SessionRecord;
-use super::sessions::lossy;
 use super::track::{Common, ErrorEvent, Target, ToolCall};
 use super::wait::{block_on, wait_for};
 use super::{awaited, begun, forks, llm, log, pending, stats};
@@ -253,7 +253,7 @@ pub(crate) fn set_session_context(
     session_id: Option<&Bound<'_, PyAny>>,
     client: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let id = session_id.map(lossy);
+    let id = session_id.map(text_of);
     // An asynchronous client stands for the one it is made of.
     let client = client.and_then(|client| match client.cast::<SentrialClient>() {
         Ok(client) => Some(client.clone()),
@@ -366,11 +366,12 @@ pub(crate) fn add_usage(
     let Ok(record) = named(client.get().inner(), Some(session_id)) else {
         return;
     };
-    let (prompt, completion) = (finite(prompt_tokens), finite(completion_tokens));
+    let (prompt, completion) = (amount(prompt_tokens), amount(completion_tokens));
     record.totals.prompt.add(prompt);
     record.totals.completion.add(completion);
-    record.totals.tokens.add(prompt + completion);
-    record.totals.cost.add(finite(cost));
+    record.totals.tokens.add(prompt);
+    record.totals.tokens.add(completion);
+    record.totals.cost.add(amount(cost));
 }
 
 /// Do the calls of this client wait for their answers?

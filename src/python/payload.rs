@@ -4,11 +4,15 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyDict, PyString};
 
 use super::json::{
-    Budget, Pair, write_f64, write_object, write_str, write_text, write_u64, write_value,
+    Amount, Budget, Pair, message_of, number, write_f64, write_i64, write_object, write_str,
+    write_text, write_u64, write_value,
 };
+
+/// Whole numbers beyond this are not exact.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// What a thread keeps of a larger body is given back.
 const MAX_SCRATCH: usize = 64 * 1024;
@@ -25,28 +29,19 @@ thread_local! {
 pub(crate) struct Payload {
     pub(crate) out: Vec<u8>,
     budget: Budget,
-    large: usize,
+    max: usize,
 }
 
 impl Payload {
-    /// A body of about `max_bytes` at most; a third of it for each of two large fields.
+    /// A body of which each large field has about `max_bytes` at most, and so have all others
+    /// together: no more of it can be sent.
     pub(crate) fn new(max_bytes: usize) -> Self {
-        let large = max_bytes / 3;
         let out = SCRATCH.try_with(Cell::take).unwrap_or_default();
         Self {
             out,
-            budget: Budget::new(large),
-            large,
+            budget: Budget::of_field(max_bytes),
+            max: max_bytes,
         }
-    }
-
-    pub(crate) fn budget(&mut self) -> (&mut Vec<u8>, &mut Budget) {
-        (&mut self.out, &mut self.budget)
-    }
-
-    /// Bytes that one large field may have.
-    pub(crate) fn large(&self) -> usize {
-        self.large
     }
 
     /// `,"name":`
@@ -67,9 +62,15 @@ impl Payload {
         write_str(text, &mut self.out);
     }
 
-    pub(crate) fn number(&mut self, name: &str, value: f64) {
+    /// A number; a whole one, if it was given so, stays whole.
+    pub(crate) fn amount(&mut self, name: &str, amount: Amount) {
         self.key(name);
-        write_f64(value, &mut self.out);
+        let whole = amount.value.abs() <= MAX_WHOLE && amount.whole;
+        if whole {
+            write_i64(truncated(amount.value), &mut self.out);
+        } else {
+            write_f64(amount.value, &mut self.out);
+        }
     }
 
     /// Any value.
@@ -98,7 +99,7 @@ impl Payload {
     /// An object with these members, as large as one large field may be.
     pub(crate) fn members(&mut self, name: &str, members: Vec<Pair<'_>>) -> PyResult<()> {
         self.key(name);
-        write_object(members, &mut self.out, &mut Budget::new(self.large))
+        write_object(members, &mut self.out, &mut Budget::of_field(self.max))
     }
 
     /// A value; null if None.
@@ -129,7 +130,7 @@ impl Payload {
         match value {
             None => self.out.extend_from_slice(b"null"),
             Some(value) => {
-                write_value(value, &mut self.out, &mut Budget::new(self.large))?;
+                write_value(value, &mut self.out, &mut Budget::of_field(self.max))?;
                 if !matches!(self.out.get(start), Some(b'{' | b'n')) {
                     return Ok(self.wrap(start, wrapper));
                 }
@@ -151,9 +152,7 @@ impl Payload {
         if error.is_instance_of::<pyo3::exceptions::PyBaseException>() {
             self.key("toolError");
             self.out.extend_from_slice(b"{\"message\":");
-            let message = error
-                .str()
-                .unwrap_or_else(|_| PyString::new(error.py(), ""));
+            let message = message_of(error)?;
             write_value(message.as_any(), &mut self.out, &mut self.budget)?;
             self.out.extend_from_slice(b",\"type\":");
             let name = error.get_type().name()?;
@@ -247,10 +246,11 @@ pub(crate) fn merged<'py>(
 }
 
 /// A cost or count as a finite number; what is none counts as zero.
-pub(crate) fn finite(value: Option<&Bound<'_, PyAny>>) -> f64 {
-    value
-        .filter(|value| !value.is_instance_of::<PyBool>() && !value.is_instance_of::<PyString>())
-        .and_then(|value| value.extract::<f64>().ok())
-        .filter(|number| number.is_finite())
-        .unwrap_or(0.0)
+pub(crate) fn amount(value: Option<&Bound<'_, PyAny>>) -> Amount {
+    value.and_then(number).unwrap_or_default()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "saturates, as meant")]
+fn truncated(value: f64) -> i64 {
+    value as i64
 }

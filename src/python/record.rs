@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use pyo3::prelude::*;
-use pyo3::types::PyDict;
-
 use crate::core::session::{Identity, Session};
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::json::Amount;
+use super::state::State;
 
 /// How long a completed session keeps its state and sums.
 const KEPT: Duration = Duration::from_secs(60);
@@ -25,25 +25,31 @@ fn now_ms() -> u64 {
     u64::try_from(START.elapsed().as_millis()).map_or(u64::MAX, |ms| ms + 1)
 }
 
-/// A sum of doubles that is never locked, so that a fork cannot leave it locked.
+/// A sum of numbers that is never locked, so that a fork cannot leave it locked.
 #[derive(Debug, Default)]
-pub(crate) struct Sum(AtomicU64);
+pub(crate) struct Sum {
+    bits: AtomicU64,
+    /// Not all of them were whole.
+    measured: AtomicBool,
+}
 
 impl Sum {
-    pub(crate) fn add(&self, amount: f64) {
-        if amount > 0.0 && amount.is_finite() {
-            let add = |bits| Some((f64::from_bits(bits) + amount).to_bits());
+    pub(crate) fn add(&self, amount: Amount) {
+        if amount.value > 0.0 && amount.value.is_finite() {
+            let add = |bits| Some((f64::from_bits(bits) + amount.value).to_bits());
             // The closure never returns None.
             let _ = self
-                .0
+                .bits
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+            self.measured.fetch_or(!amount.whole, Ordering::AcqRel);
         }
     }
 
     /// The sum since the last call, if it is above zero.
-    pub(crate) fn take(&self) -> Option<f64> {
-        let sum = f64::from_bits(self.0.swap(0, Ordering::AcqRel));
-        (sum > 0.0).then_some(sum)
+    pub(crate) fn take(&self) -> Option<Amount> {
+        let value = f64::from_bits(self.bits.swap(0, Ordering::AcqRel));
+        let whole = !self.measured.swap(false, Ordering::AcqRel);
+        (value > 0.0).then_some(Amount { value, whole })
     }
 }
 
@@ -65,7 +71,7 @@ pub(crate) struct SessionRecord {
     /// The interaction's input, as JSON.
     pub(crate) input: Option<Vec<u8>>,
     /// Its own state; an id nobody introduced uses the state of the current session.
-    state: ArcSwapOption<Py<PyDict>>,
+    state: ArcSwapOption<State>,
     finished: AtomicU64,
     used: AtomicU64,
     /// Used as a block: what begins inside is nested in it.
@@ -86,20 +92,17 @@ impl SessionRecord {
     }
 
     /// Gives the session a state of its own.
-    pub(crate) fn with_state(self, state: Bound<'_, PyDict>) -> Self {
+    pub(crate) fn with_state(self, state: State) -> Self {
         self.set_state(state);
         self
     }
 
-    pub(crate) fn state<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
-        self.state
-            .load()
-            .as_ref()
-            .map(|state| state.bind(py).clone())
+    pub(crate) fn state(&self) -> Option<Arc<State>> {
+        self.state.load_full()
     }
 
-    pub(crate) fn set_state(&self, state: Bound<'_, PyDict>) {
-        self.state.store(Some(Arc::new(state.unbind())));
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(Some(Arc::new(state)));
     }
 
     /// Marks the session as completed; false if it was already.

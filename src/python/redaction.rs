@@ -12,8 +12,8 @@ use crate::core::redact::{
 
 use super::errors;
 
-/// A body is written to so many times `max_event_bytes`, so that what is large because of one
-/// picture can be replaced by what describes it; sealing makes the final cut.
+/// What is not written by the call that records it is written to so many times `max_event_bytes`, so
+/// that what is large because of one picture can be replaced by what describes it.
 pub(crate) const WRITTEN: usize = 12;
 
 /// The arguments of the constructor that are about redaction.

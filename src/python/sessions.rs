@@ -1,6 +1,5 @@
 //! The bodies that create, complete and change sessions.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -12,7 +11,9 @@ use crate::core::session::Session;
 use super::awaited::{Creation, Naming};
 use super::client::SentrialClient;
 use super::inner::Inner;
+use super::json::{Amount, is_true, text_of};
 use super::record::SessionRecord;
+use super::state::State;
 use super::track::camel;
 use super::{begun, context};
 
@@ -57,7 +58,7 @@ impl<'py> NewSession<'_, 'py> {
         let create = || {
             let session = Session::pending();
             let record = SessionRecord::new(Arc::clone(&session), None);
-            let record = Arc::new(record.with_state(PyDict::new(client.py())));
+            let record = Arc::new(record.with_state(State::empty(client.py())));
             context::created(client, &record)?;
             let body = self.body(inner)?;
             begun::note(client, &session)?;
@@ -117,7 +118,7 @@ fn text<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
     if value.is_instance_of::<PyString>() {
         return value.clone();
     }
-    value.str().map_or_else(|_| value.clone(), Bound::into_any)
+    PyString::new(value.py(), &text_of(value)).into_any()
 }
 
 /// The arguments of `complete_session` and `finish`.
@@ -150,9 +151,7 @@ pub(crate) fn complete(
     let py = client.py();
     let inner = client.get().inner();
     let mut payload = inner.payload();
-    let success = done
-        .success
-        .is_some_and(|value| value.is_truthy().unwrap_or(false));
+    let success = done.success.is_some_and(is_true);
     match done.status {
         Some(status) => payload.value("status", status)?,
         None => payload.text("status", if success { "completed" } else { "failed" }),
@@ -163,11 +162,14 @@ pub(crate) fn complete(
     }
     payload.some("failureReason", done.failure_reason)?;
     let totals = &record.totals;
-    let mut figure = |name: &str, given: Arg<'_, '_>, sum: Option<f64>, whole: bool| match given {
+    let mut figure = |name: &str, given: Arg<'_, '_>, sum: Option<Amount>, tokens: bool| match given
+    {
         Some(value) => payload.value(name, value),
         None => {
-            if let Some(sum) = sum {
-                payload.number(name, if whole { sum.trunc() } else { sum });
+            if let Some(mut sum) = sum {
+                // Of tokens there are no parts, whatever numbers they were given as.
+                sum.whole |= tokens;
+                payload.amount(name, sum);
             }
             Ok(())
         }
@@ -217,7 +219,7 @@ pub(crate) fn update(
     let inner = client.get().inner();
     let mut payload = inner.payload();
     for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
-        payload.value(&camel(&name.str()?.to_string_lossy()), &value)?;
+        payload.value(&camel(&text_of(&name)), &value)?;
     }
     inner.patch(client.py(), Kind::Update, record, payload)
 }
@@ -229,14 +231,4 @@ pub(crate) fn interaction_name(event: &str, event_id: &str) -> String {
         .nth(8)
         .map_or(event_id, |(end, _)| event_id.get(..end).unwrap_or(event_id));
     format!("{event}:{short}")
-}
-
-/// What a string argument says; `str()` of anything else.
-pub(crate) fn lossy<'a>(value: &'a Bound<'_, PyAny>) -> Cow<'a, str> {
-    match value.cast::<PyString>() {
-        Ok(text) => text.to_string_lossy(),
-        Err(_) => value.str().map_or(Cow::Borrowed(""), |text| {
-            Cow::Owned(text.to_string_lossy().into_owned())
-        }),
-    }
 }

@@ -10,10 +10,10 @@ use pyo3::types::{PyDict, PyString};
 use super::client::SentrialClient;
 use super::context;
 use super::inner::Inner;
-use super::payload::{Payload, finite};
+use super::json::{Amount, is_true, text_of};
+use super::payload::{Payload, amount};
 use super::record::SessionRecord;
-use super::sessions::lossy;
-use super::state::{Stored, Written, write_after, write_state};
+use super::state::{State, Stored};
 
 type Arg<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -55,8 +55,8 @@ pub(crate) struct Called<'a, 'py> {
     pub(crate) output: Arg<'a, 'py>,
     /// Where the JSON of the output stands in the body.
     pub(crate) json: Range<usize>,
-    pub(crate) cost: f64,
-    pub(crate) tokens: f64,
+    pub(crate) cost: Amount,
+    pub(crate) tokens: Amount,
     pub(crate) error: Arg<'a, 'py>,
 }
 
@@ -86,56 +86,27 @@ impl<'py> Target<'_, 'py> {
         self.client.get().inner()
     }
 
-    fn state(&self) -> PyResult<Bound<'py, PyDict>> {
-        match self.record.state(self.client.py()) {
+    fn state(&self) -> PyResult<Arc<State>> {
+        match self.record.state() {
             Some(state) => Ok(state),
             None => context::current_state(self.client),
         }
     }
 
-    fn max_state_bytes(&self) -> usize {
-        self.inner().core.settings().options.max_state_bytes
-    }
-
-    /// Writes the state before a call, or one that no call changes. `key` is what it will change.
-    fn snapshot(
-        &self,
-        payload: &mut Payload,
-        name: &str,
-        state: &Bound<'_, PyDict>,
-        key: Option<&Bound<'_, PyString>>,
-    ) -> PyResult<Option<Written>> {
+    /// Writes the state as it is.
+    fn snapshot(&self, payload: &mut Payload, name: &str, state: &State) -> PyResult<()> {
         payload.key(name);
-        let (out, budget) = payload.budget();
-        write_state(state, out, budget, self.max_state_bytes(), key, None).map(Some)
-    }
-
-    /// Writes the state after a call that stored one value.
-    fn snapshot_after(
-        &self,
-        payload: &mut Payload,
-        state: &Bound<'_, PyDict>,
-        before: Option<Written>,
-        stored: &Stored<'_, '_>,
-    ) -> PyResult<()> {
-        let Some(before) = before else {
-            return self.snapshot(payload, "stateAfter", state, None).map(drop);
-        };
-        let max = self.max_state_bytes();
-        let room = payload.large().saturating_sub(before.len()).min(max);
-        payload.key("stateAfter");
-        let (out, budget) = payload.budget();
-        if !write_after(&before, stored, out, budget, room)? {
-            let (key, json) = (Some(stored.key), Some(&stored.json));
-            write_state(state, out, budget, max, key, json)?;
-        }
-        Ok(())
+        state.write(
+            self.client.py(),
+            &mut payload.out,
+            self.inner().state_limits(),
+        )
     }
 
     fn unchanged(&self, payload: &mut Payload) -> PyResult<()> {
         let state = self.state()?;
         let start = payload.out.len() + ",\"stateBefore\":".len();
-        self.snapshot(payload, "stateBefore", &state, None)?;
+        self.snapshot(payload, "stateBefore", &state)?;
         let end = payload.out.len();
         payload.key("stateAfter");
         payload.out.extend_from_within(start..end);
@@ -147,7 +118,7 @@ impl<'py> Target<'_, 'py> {
         self.inner().event(py, &self.record, payload, self.is_read)
     }
 
-    fn sum(&self, cost: f64, tokens: f64) {
+    fn sum(&self, cost: Amount, tokens: Amount) {
         self.record.totals.cost.add(cost);
         self.record.totals.tokens.add(tokens);
     }
@@ -161,11 +132,11 @@ impl<'py> Target<'_, 'py> {
         payload.value_or_null("reasoning", call.reasoning)?;
         self.tokens_of_output(call.output);
         let called = Called {
-            name: &lossy(call.name),
+            name: &text_of(call.name),
             output: call.output,
             json,
-            cost: finite(call.cost),
-            tokens: finite(call.tokens),
+            cost: amount(call.cost),
+            tokens: amount(call.tokens),
             error: call.error,
         };
         self.called(payload, &called, |payload| {
@@ -191,15 +162,17 @@ impl<'py> Target<'_, 'py> {
         rest: impl FnOnce(&mut Payload) -> PyResult<()>,
     ) -> PyResult<Py<PyAny>> {
         let state = self.state()?;
-        let key = PyString::new(state.py(), &[call.name, "_result"].concat());
-        let before = self.snapshot(&mut payload, "stateBefore", &state, Some(&key))?;
-        state.set_item(&key, call.output)?;
+        self.snapshot(&mut payload, "stateBefore", &state)?;
         let stored = Stored {
-            key: &key,
+            key: &PyString::new(self.client.py(), &[call.name, "_result"].concat()),
+            value: call.output,
             json: call.json.clone(),
         };
-        self.snapshot_after(&mut payload, &state, before, &stored)?;
-        payload.number("estimatedCost", call.cost);
+        let limits = self.inner().state_limits();
+        state.store(&stored, &payload.out, limits)?;
+        payload.key("stateAfter");
+        state.write_stored(self.client.py(), &mut payload.out, limits)?;
+        payload.amount("estimatedCost", call.cost);
         if let Some(error) = call.error {
             payload.error(error)?;
         }
@@ -215,7 +188,7 @@ impl<'py> Target<'_, 'py> {
         let Some(tokens) = member(output, intern!(py, "tokens")) else {
             return;
         };
-        let count = |key| finite(member(&tokens, key).as_ref());
+        let count = |key| amount(member(&tokens, key).as_ref());
         self.record.totals.prompt.add(count(intern!(py, "prompt")));
         self.record
             .totals
@@ -246,21 +219,21 @@ impl<'py> Target<'_, 'py> {
             None => payload.raw("confidence", b"null"),
         }
         self.unchanged(&mut payload)?;
-        let cost = finite(decision.cost);
-        payload.number("estimatedCost", cost);
+        let cost = amount(decision.cost);
+        payload.amount("estimatedCost", cost);
         payload.some("tokenCount", decision.tokens)?;
         Self::common(
             &mut payload,
             &decision.common,
             &[("chosen", decision.chosen)],
         )?;
-        self.sum(cost, finite(decision.tokens));
+        self.sum(cost, amount(decision.tokens));
         self.send(payload)
     }
 
     /// An error.
     pub(crate) fn error(&self, error: &ErrorEvent<'_, '_>) -> PyResult<Py<PyAny>> {
-        let truthy = |value: Arg<'_, '_>| value.is_some_and(|v| v.is_truthy().unwrap_or(false));
+        let truthy = |value: Arg<'_, '_>| value.is_some_and(is_true);
         let mut payload = self.payload(b"\"error\"");
         payload.key("toolError");
         // The object's members are written like those of the body: each after a comma, the
@@ -295,9 +268,9 @@ impl<'py> Target<'_, 'py> {
         let mut payload = self.payload(b"\"state_change\"");
         payload.value_or_null("reasoning", reasoning)?;
         let state = self.state()?;
-        self.snapshot(&mut payload, "stateBefore", &state, None)?;
-        state.update(changes.as_mapping())?;
-        self.snapshot(&mut payload, "stateAfter", &state, None)?;
+        self.snapshot(&mut payload, "stateBefore", &state)?;
+        state.update(changes)?;
+        self.snapshot(&mut payload, "stateAfter", &state)?;
         Self::common(&mut payload, common, &[])?;
         self.send(payload)
     }
@@ -312,9 +285,9 @@ impl<'py> Target<'_, 'py> {
         payload.value("eventType", event_type)?;
         let field = |name| fields.and_then(|fields| fields.get_item(name).ok().flatten());
         let (cost, tokens) = (field("estimated_cost"), field("token_count"));
-        self.sum(finite(cost.as_ref()), finite(tokens.as_ref()));
+        self.sum(amount(cost.as_ref()), amount(tokens.as_ref()));
         for (name, value) in fields.map(PyDictMethods::iter).into_iter().flatten() {
-            let name = camel(&name.str()?.to_string_lossy());
+            let name = camel(&text_of(&name));
             if name != "sessionId" && name != "eventType" {
                 payload.value(&name, &value)?;
             }

@@ -46,24 +46,35 @@ def test_a_hundred_megabytes_arrive_cut_and_redacted(collector: Collector, shape
 
 
 RAW = bytes(range(256)) * 80_000
-MEDIA: dict[str, tuple[Any, str]] = {
-    "data URL": ("data:image/png;base64," + base64.b64encode(RAW).decode(), "image/png"),
-    "base64": (base64.b64encode(RAW).decode(), "application/octet-stream"),
-    "base64 in lines": (base64.encodebytes(RAW).decode(), "application/octet-stream"),
-    "bytes": (RAW, "application/octet-stream"),
+PICTURE = RAW[:700_000]
+MEDIA: dict[str, tuple[Callable[[bytes], Any], str]] = {
+    "data URL": (lambda raw: "data:image/png;base64," + base64.b64encode(raw).decode(), "image/png"),
+    "base64": (lambda raw: base64.b64encode(raw).decode(), "application/octet-stream"),
+    "base64 in lines": (lambda raw: base64.encodebytes(raw).decode(), "application/octet-stream"),
+    "bytes": (bytes, "application/octet-stream"),
 }
 
 
 @pytest.mark.parametrize("shape", MEDIA)
-def test_binary_values_of_any_size_are_told_by_size_and_digest(
-    collector: Collector, shape: str
+@pytest.mark.parametrize("raw", [PICTURE, RAW], ids=["a picture", "twenty megabytes"])
+def test_binary_values_are_told_by_size_and_if_they_can_be_read_in_time_by_digest(
+    collector: Collector, shape: str, raw: bytes
 ) -> None:
-    value, kind = MEDIA[shape]
+    form, kind = MEDIA[shape]
     made = client_of(collector)
-    made.track_tool_call("s", "t", {"image": {"url": value}}, {"small": "kept"})
+    made.track_tool_call("s", "t", {"image": {"url": form(raw)}}, {"small": "kept"})
     settled(made, 30)
     (body,) = collector.events()
-    digest = hashlib.sha256(RAW).hexdigest()
-    expected = f"[MEDIA type={kind} bytes={len(RAW)} sha256={digest}]"
+    digest = f" sha256={hashlib.sha256(raw).hexdigest()}" if raw is PICTURE else ""
+    expected = f"[MEDIA type={kind} bytes={len(raw)}{digest}]"
     assert body["toolInput"] == {"image": {"url": expected}}
     assert body["toolOutput"] == {"small": "kept"}
+
+
+def test_several_pictures_of_one_call_are_all_told(collector: Collector) -> None:
+    made = client_of(collector)
+    pictures = [base64.b64encode(PICTURE + bytes([n])).decode() for n in range(4)]
+    made.track_tool_call("s", "t", {"images": pictures}, {})
+    settled(made, 30)
+    (body,) = collector.events()
+    assert [image.count("sha256=") for image in body["toolInput"]["images"]] == [1] * 4

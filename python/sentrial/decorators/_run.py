@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sentrial import _core
 from sentrial._carried import Carried
@@ -38,12 +38,14 @@ def reason(error: BaseException) -> str:
 
 def output_of(result: object) -> str | None:
     """Return what a function answered, as the text that is shown for its session."""
-    if result is None or isinstance(result, str):
-        return result
-    if isinstance(result, dict):
+    # By its real class: a proxy or a mock that is asked for its own resolves or records that.
+    kind = type(result)
+    if result is None or issubclass(kind, str):
+        return cast("str | None", result)
+    if issubclass(kind, dict):
         for key in ("response", "output"):
-            if key in result:
-                return text(result[key])
+            if dict.__contains__(cast("dict[str, Any]", result), key):
+                return text(dict.__getitem__(cast("dict[str, Any]", result), key))
     return text(result)[:LONGEST_TEXT]
 
 
@@ -112,12 +114,13 @@ class Run:
 
     def yielded(self, item: object) -> None:
         """Note an item of a generator."""
-        if isinstance(item, bytes):
+        if issubclass(type(item), bytes):
             # What is streamed over HTTP.
-            item = item.decode(errors="replace")
-        self._length += len(item) if isinstance(item, str) else 1
+            item = cast("bytes", item).decode(errors="replace")
+        said = cast("str", item) if issubclass(type(item), str) else None
+        self._length += len(said) if said is not None else 1
         if len(self._items) < _MOST_ITEMS and self._length <= _LONGEST_JOINED:
-            self._items.append(item if isinstance(item, str) else text(item)[:LONGEST_TEXT])
+            self._items.append(said if said is not None else text(item)[:LONGEST_TEXT])
 
     def ended(self, returned: object, *, partial: bool) -> None:  # noqa: ARG002
         """Complete the session of a generator: its answer are its items, one after the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload, cast
 
 from sentrial._carried import Carried
 from sentrial.decorators import _entry_points
@@ -125,9 +125,9 @@ class _Agent:
     def _input(self, bound: dict[str, Any]) -> str | None:
         for name in self._inputs:
             value = bound.get(name)
-            if isinstance(value, str):
-                return value
-            if isinstance(value, list) and value:
+            if issubclass(type(value), str):
+                return cast("str", value)
+            if issubclass(type(value), list) and value:
                 return text(value)[:_LONGEST_INPUT]
         return None
 

@@ -1,12 +1,15 @@
 """Arguments and results as plain values, taken when a call begins or ends.
 
 The documented shapes: plain values as they are, lists and tuples as lists, dicts with text keys,
-everything else as text. Nothing of the program's is changed or consumed.
+everything else as text. Nothing of the program's is changed, consumed or made to load something.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+from sentrial._core import described
 
 LONGEST_TEXT = 1000
 """Characters kept of the text of an object. Strings are not cut here."""
@@ -28,11 +31,8 @@ def snapshot(value: object) -> Any:
 
 
 def text(value: object) -> str:
-    """Return what `str` says, also where it fails."""
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001  a broken __str__ of the program must not break the program
-        return f"<{type(value).__name__}>"
+    """Return what `str` says; something else where it fails, or where it must not be asked."""
+    return described(value)
 
 
 class _Walk:
@@ -45,9 +45,11 @@ class _Walk:
         self.inside: set[int] = set()
 
     def copy(self, value: object, depth: int) -> Any:
-        if type(value) in PLAIN or isinstance(value, (str, int, float)):
+        # By the real class: a proxy or a mock that is asked for its own resolves or records that.
+        kind = type(value)
+        if kind in PLAIN or issubclass(kind, (str, int, float)):
             return value
-        if not isinstance(value, (list, tuple, dict)):
+        if not issubclass(kind, (list, tuple, dict)):
             return text(value)[:LONGEST_TEXT]
         if depth >= _DEEPEST:
             return "<max depth>"
@@ -55,28 +57,30 @@ class _Walk:
             return "<cycle>"
         self.inside.add(id(value))
         try:
-            if isinstance(value, dict):
-                return self._members(value, depth + 1)
-            return self._items(value, depth + 1)
+            if issubclass(kind, dict):
+                return self._members(value, depth + 1)  # type: ignore[arg-type]  its class
+            return self._items(value, depth + 1)  # type: ignore[arg-type]  its class
         finally:
             self.inside.discard(id(value))
 
     def _items(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
-        kept = list(value[: self.left])
+        kind: Any = list if issubclass(type(value), list) else tuple
+        kept = list(itertools.islice(kind.__iter__(value), self.left))
         self.left -= len(kept)
         copied = [item if type(item) in PLAIN else self.copy(item, depth) for item in kept]
-        if len(kept) < len(value):
-            copied.append(f"<{len(value) - len(kept)} more>")
+        size = kind.__len__(value)
+        if len(kept) < size:
+            copied.append(f"<{size - len(kept)} more>")
         return copied
 
     def _members(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         copied = {}
-        items = list(value.items())
-        kept = items[: self.left]
+        size = dict.__len__(value)
+        kept = list(itertools.islice(dict.items(value), self.left))
         self.left -= len(kept)
         for key, item in kept:
             name = key if type(key) is str else text(key)
             copied[name] = item if type(item) in PLAIN else self.copy(item, depth)
-        if len(kept) < len(items):
-            copied["..."] = f"<{len(items) - len(kept)} more>"
+        if len(kept) < size:
+            copied["..."] = f"<{size - len(kept)} more>"
         return copied

@@ -85,10 +85,7 @@ def client_of(client: SentrialClient | AsyncSentrialClient | Any) -> SentrialCli
 
 def text_of(value: object) -> str:
     """Return `str(value)`, or the name of its type where that fails."""
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001  a broken __str__ of the program must not break the program
-        return f"<{type(value).__name__}>"
+    return _core.described(value)
 
 
 def cut(value: object, length: int) -> str:

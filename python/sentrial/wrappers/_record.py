@@ -246,7 +246,4 @@ def _milliseconds(start: float, end: float) -> int:
 
 
 def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001  a broken __str__ must not hide the event
-        return f"<{type(value).__name__}>"
+    return _core.described(value)

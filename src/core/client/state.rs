@@ -116,13 +116,8 @@ impl ClientState {
         receipt
     }
 
-    fn push(self: &Arc<Self>, mut request: Request) {
+    fn push(self: &Arc<Self>, request: Request) {
         self.ensure_registered();
-        if request.body.len() > self.settings.options.max_event_bytes {
-            // Here, not on the delivery thread: a few bodies of ten times what they may have would
-            // fill the queue before it comes to cut them.
-            self.seal(&mut request);
-        }
         let urgent = self.put(request);
         self.process.ensure_running();
         if urgent {

@@ -42,7 +42,7 @@ mod tests;
 pub use self::custom::{OverBudget, Patience, Pattern};
 use self::deny::DenyList;
 pub use self::hit::Rule;
-pub use self::media::{large_bytes, whole_media};
+pub use self::media::{large_bytes, may_hold_media, sampled_media, whole_media};
 pub use self::own::OwnKeys;
 pub use self::report::{Finding, Report};
 pub use self::rules::{

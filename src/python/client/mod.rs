@@ -20,10 +20,10 @@ use crate::core::options::OptionArgs;
 
 use super::inner::{CallError, Caller, Inner, empty};
 use super::interaction::Interaction;
+use super::json::text_of;
 use super::mirror::Mirror;
 use super::record::SessionRecord;
 use super::redaction::RedactionArgs;
-use super::sessions::lossy;
 use super::track::Target;
 use super::{context, errors, settings};
 
@@ -309,7 +309,7 @@ impl SentrialClient {
     /// The state of the session that is current in this context; a live dict.
     #[getter]
     fn current_state<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        context::current_state(slf)
+        Ok(context::current_state(slf)?.dict(slf.py()))
     }
 
     #[setter]
@@ -325,10 +325,10 @@ impl SentrialClient {
     #[pyo3(signature = (key, value))]
     fn update_state(slf: &Bound<'_, Self>, key: &Any<'_>, value: &Any<'_>) -> PyResult<()> {
         let state = context::current_state(slf)?;
-        if state.set_item(key, value).is_err() {
+        state.set(key, value).or_else(|_| {
             // What cannot be a key of a dict becomes the key that it would be on the wire.
-            state.set_item(lossy(key), value)?;
-        }
-        Ok(())
+            let name = pyo3::types::PyString::new(slf.py(), &text_of(key));
+            state.set(name.as_any(), value)
+        })
     }
 }

@@ -8,8 +8,9 @@ use pyo3::types::PyDict;
 
 use super::{Any, SentrialClient, named};
 use crate::python::interaction::{Begin, Interaction};
+use crate::python::json::text_of;
 use crate::python::module::CurrentSession;
-use crate::python::sessions::{Completion, NewSession, Parent, complete, lossy, update};
+use crate::python::sessions::{Completion, NewSession, Parent, complete, update};
 use crate::python::wait::{Awaited as _, block_on};
 
 #[pymethods]
@@ -144,7 +145,7 @@ impl SentrialClient {
         summary: Option<&Any<'py>>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let good = status.is_none_or(|s| matches!(&*lossy(s), "success" | "completed"));
+        let good = status.is_none_or(|s| matches!(&*text_of(s), "success" | "completed"));
         let implied = Flag::Plain(good).value(py);
         let reason = failure_reason.or(if good { None } else { summary.or(status) });
         Self::call(slf, session_id, |target| {

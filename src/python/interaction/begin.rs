@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 use uuid::Uuid;
 
 use super::{Any, Interaction, truthy};
@@ -13,10 +13,13 @@ use crate::core::session::Session;
 use crate::python::client::SentrialClient;
 use crate::python::context::Enclosing;
 use crate::python::inner::{CallError, Caller, Inner, MAX_ID};
+use crate::python::json::text_of;
 use crate::python::json::{Budget, write_value};
+use crate::python::once::intern;
 use crate::python::payload::merged;
 use crate::python::record::SessionRecord;
-use crate::python::sessions::{NewSession, Parent, interaction_name, lossy};
+use crate::python::sessions::{NewSession, Parent, interaction_name};
+use crate::python::state::State;
 use crate::python::{begun, context, log};
 
 /// Names the session that a process was started from; see `sentrial.context_env`.
@@ -106,7 +109,7 @@ impl<'py> Begin<'_, 'py> {
             metadata.set_item("convo_id", convo_id)?;
         }
         metadata.set_item("event_id", event_id)?;
-        let name = interaction_name(&lossy(self.event), &lossy(event_id));
+        let name = interaction_name(&text_of(self.event), &text_of(event_id));
         NewSession {
             name: PyString::new(py, &name).as_any(),
             agent_name: Some(self.event),
@@ -123,18 +126,18 @@ impl<'py> Begin<'_, 'py> {
     /// asynchronous client, as documented, does not.
     fn record(&self, inner: &Inner, session: &Arc<Session>) -> PyResult<SessionRecord> {
         let py = self.event.py();
-        let state = PyDict::new(py);
-        let mut json = None;
-        if let Some(input) = self.input {
-            if inner.caller == Caller::Thread {
-                state.set_item("input", input)?;
-            }
-            let mut out = Vec::new();
-            let max = inner.core.settings().options.max_event_bytes / 3;
-            write_value(input, &mut out, &mut Budget::new(max))?;
-            json = Some(out);
-        }
-        Ok(SessionRecord::new(Arc::clone(session), json).with_state(state))
+        let Some(input) = self.input else {
+            return Ok(SessionRecord::new(Arc::clone(session), None).with_state(State::empty(py)));
+        };
+        let limits = inner.state_limits();
+        let mut json = Vec::new();
+        write_value(input, &mut json, &mut Budget::of_field(limits.value))?;
+        let state = if inner.caller == Caller::Thread {
+            State::starting_with(intern!(py, "input"), input, &json, limits)?
+        } else {
+            State::empty(py)
+        };
+        Ok(SessionRecord::new(Arc::clone(session), Some(json)).with_state(state))
     }
 
     /// An interaction on which nothing is recorded.

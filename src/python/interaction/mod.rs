@@ -21,8 +21,9 @@ use crate::core::session::{Identity, Session};
 use super::client::{SentrialClient, not_picklable};
 use super::context;
 use super::inner::{CallError, Inner, empty};
+use super::json::{is_true, text_of};
 use super::record::SessionRecord;
-use super::sessions::{Completion, complete, lossy};
+use super::sessions::{Completion, complete};
 use super::track::Target;
 
 pub(crate) use begin::Begin;
@@ -70,7 +71,7 @@ impl Drop for Interaction {
 }
 
 fn truthy<'a, 'py>(value: Option<&'a Any<'py>>) -> Option<&'a Any<'py>> {
-    value.filter(|value| value.is_truthy().unwrap_or(false))
+    value.filter(|value| is_true(value))
 }
 
 impl Interaction {
@@ -321,7 +322,7 @@ impl Interaction {
             let name = exc_type
                 .getattr("__name__")
                 .map_or_else(|_| String::new(), |n| n.to_string());
-            let reason = PyString::new(py, &format!("{name}: {}", lossy(exc_val)));
+            let reason = PyString::new(py, &format!("{name}: {}", text_of(exc_val)));
             let no = pyo3::types::PyBool::new(py, false).to_owned();
             let failed = Self::complete(slf, None, |done| {
                 done.success = Some(no.as_any());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 use uuid::Uuid;
 
 use super::{Any, Interaction};
@@ -13,6 +13,7 @@ use crate::python::inner::{CallError, Caller};
 use crate::python::log;
 use crate::python::record::SessionRecord;
 use crate::python::sessions::NewSession;
+use crate::python::state::State;
 
 /// Creates a session without waiting for its id and without making it current.
 ///
@@ -46,7 +47,7 @@ pub(crate) fn open_session<'py>(
         if waits && inner.id_of(py, &session, receipt)?.is_none() {
             return Ok::<_, CallError>(None);
         }
-        let record = SessionRecord::new(session, None).with_state(PyDict::new(py));
+        let record = SessionRecord::new(session, None).with_state(State::empty(py));
         let record = Arc::new(record);
         inner.registry.lend(&record);
         log::drain(py);

@@ -2,27 +2,53 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Appends `bytes` encoded, without quotes.
-pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let (bits, digits) = match *group {
-            [a, b, c] => (u32::from_be_bytes([0, a, b, c]), 4),
-            [a, b] => (u32::from_be_bytes([0, a, b, 0]), 3),
-            [a] => (u32::from_be_bytes([0, a, 0, 0]), 2),
-            _ => return,
-        };
-        let quad = [18, 12, 6, 0].map(|shift| digit(bits >> shift));
-        out.extend(quad.into_iter().take(digits));
-        out.extend(std::iter::repeat_n(b'=', 4 - digits));
+static PAIRS: [[u8; 2]; 4096] = pairs();
+
+#[expect(clippy::indexing_slicing, reason = "computed at compile time")]
+const fn pairs() -> [[u8; 2]; 4096] {
+    let mut pairs = [[0; 2]; 4096];
+    let mut at = 0;
+    while at < pairs.len() {
+        pairs[at] = [ALPHABET[at >> 6], ALPHABET[at & 0x3f]];
+        at += 1;
     }
+    pairs
 }
 
-fn digit(bits: u32) -> u8 {
-    ALPHABET
-        .get((bits & 0x3f) as usize)
+/// Appends `bytes` encoded, without quotes.
+pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+    let (groups, rest) = bytes.as_chunks::<3>();
+    let start = out.len();
+    out.resize(start + groups.len() * 4, 0);
+    let (quads, _) = out
+        .get_mut(start..)
+        .unwrap_or_default()
+        .as_chunks_mut::<4>();
+    for ([a, b, c], quad) in groups.iter().zip(quads) {
+        *quad = digits(u32::from_be_bytes([0, *a, *b, *c]));
+    }
+    let (bits, kept) = match *rest {
+        [a, b] => (u32::from_be_bytes([0, a, b, 0]), 3),
+        [a] => (u32::from_be_bytes([0, a, 0, 0]), 2),
+        _ => return,
+    };
+    out.extend(digits(bits).into_iter().take(kept));
+    out.extend(std::iter::repeat_n(b'=', 4 - kept));
+}
+
+#[inline]
+fn digits(bits: u32) -> [u8; 4] {
+    let ([a, b], [c, d]) = (pair(bits >> 12), pair(bits));
+    [a, b, c, d]
+}
+
+/// The two digits of twelve bits.
+#[inline]
+fn pair(bits: u32) -> [u8; 2] {
+    PAIRS
+        .get((bits & 0xfff) as usize)
         .copied()
-        .unwrap_or(b'A')
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,18 +2,19 @@
 
 use crate::python::once::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
 
+use super::classify::class_attributes;
 use super::{Budget, absorb, keys, scalars, text, write_any};
 
 /// Key and value, held for the time of writing.
 pub(crate) type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// What an iteration gave: at most the items that the budget allows.
-struct Snapshot<'py> {
-    items: Vec<Bound<'py, PyAny>>,
-    complete: bool,
-}
+/// Members or elements that are collected at a time, before any of them is written: writing may run
+/// code that changes the container. Together they are as much as a small container has.
+const CHUNK: usize = 1024;
+/// Bytes for which it is not worth to look for the place in a large dict again.
+const LITTLE: usize = 64;
 
 pub(super) fn write_dict(
     dict: &Bound<'_, PyDict>,
@@ -27,23 +28,123 @@ pub(super) fn write_dict(
     if written == 0 {
         out.push(b'{');
     }
-    let result = if written < dict.len() {
-        // A snapshot of the rest: the iterator of PyO3 panics if a `__str__` below or another
-        // thread changes the dict. Collecting runs no Python code, so nothing can change it here.
-        // Not `dict.copy()`: no more is copied than the budget allows.
-        let pairs: Vec<Pair<'_>> = dict
-            .iter()
-            .skip(written)
-            .take(budget.items_left())
-            .collect();
-        let complete = written + pairs.len() >= dict.len();
-        write_members(pairs, written == 0, complete, out, budget)
-    } else {
-        out.push(b'}');
-        Ok(())
-    };
+    let result = write_rest(dict, written, out, budget);
     budget.leave();
     result
+}
+
+/// Appends what follows the leading members, and the closing brace.
+fn write_rest(
+    dict: &Bound<'_, PyDict>,
+    written: usize,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    let left = dict.len().saturating_sub(written);
+    if left == 0 {
+        out.push(b'}');
+        return Ok(());
+    }
+    if budget.exhausted(out) || (left > CHUNK && budget.room(out) < LITTLE) {
+        close_object(written == 0, true, out, budget);
+        return Ok(());
+    }
+    if left <= CHUNK {
+        // Collecting runs no Python code, so nothing can change the dict here. Its iterator panics
+        // if a `__str__` or another thread changes it.
+        let pairs = dict.iter().skip(written).collect();
+        return write_members(pairs, written == 0, out, budget);
+    }
+    write_large(dict, written, out, budget)
+}
+
+/// Appends the members of a large dict chunk by chunk: what no longer fits is not touched.
+#[cold]
+fn write_large(
+    dict: &Bound<'_, PyDict>,
+    written: usize,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    let py = dict.py();
+    let rest = || -> PyResult<Bound<'_, PyIterator>> {
+        let items = py
+            .get_type::<PyDict>()
+            .call_method1(intern!(py, "items"), (dict,))?;
+        let slice = py.import("itertools")?.getattr(intern!(py, "islice"))?;
+        slice.call1((items, written, py.None()))?.try_iter()
+    };
+    let Some(mut rest) = absorb(py, rest())? else {
+        close_object(written == 0, true, out, budget);
+        return Ok(());
+    };
+    write_pairs_of(&mut rest, written == 0, out, budget)
+}
+
+/// Appends the pairs that an iteration gives, and the closing brace.
+fn write_pairs_of(
+    pairs: &mut Bound<'_, PyIterator>,
+    mut first: bool,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    let mut cut = false;
+    loop {
+        let (chunk, more) = collect(pairs, budget)?;
+        for item in chunk {
+            if budget.exhausted(out) {
+                cut = true;
+                break;
+            }
+            if let Ok((key, value)) = item.extract::<Pair<'_>>() {
+                write_member(&key, &value, first, out, budget)?;
+                first = false;
+            } else {
+                // Counted, or a list of mappings with endless nonsense would cost it each time.
+                budget.count_items(1);
+                cut = true;
+            }
+        }
+        match more {
+            More::Yes if !budget.exhausted(out) => {}
+            More::No => break,
+            More::Yes | More::Broken => {
+                cut = true;
+                break;
+            }
+        }
+    }
+    close_object(first, cut, out, budget);
+    Ok(())
+}
+
+/// What an iteration has after some of its items.
+#[derive(PartialEq, Eq)]
+enum More {
+    Yes,
+    No,
+    /// It raised.
+    Broken,
+}
+
+/// The next items of an iteration.
+fn collect<'py>(
+    iterator: &mut Bound<'py, PyIterator>,
+    budget: &Budget,
+) -> PyResult<(Vec<Bound<'py, PyAny>>, More)> {
+    let py = iterator.py();
+    let most = CHUNK.min(budget.items_left().saturating_add(1));
+    let mut items = Vec::new();
+    while items.len() < most {
+        match iterator.next() {
+            None => return Ok((items, More::No)),
+            Some(next) => match absorb(py, next)? {
+                Some(item) => items.push(item),
+                None => return Ok((items, More::Broken)),
+            },
+        }
+    }
+    Ok((items, More::Yes))
 }
 
 /// Appends the brace and the leading members whose keys and values are ordinary scalars, and gives
@@ -68,15 +169,14 @@ fn write_scalars(dict: &Bound<'_, PyDict>, out: &mut Vec<u8>, budget: &mut Budge
     written
 }
 
-/// Appends an object. `complete` is false if there were more pairs than given.
+/// Appends an object.
 pub(super) fn write_pairs(
     pairs: Vec<Pair<'_>>,
-    complete: bool,
     out: &mut Vec<u8>,
     budget: &mut Budget,
 ) -> PyResult<()> {
     out.push(b'{');
-    write_members(pairs, true, complete, out, budget)
+    write_members(pairs, true, out, budget)
 }
 
 /// Appends an object that is none of Python's. It is a level of its own, as a dict would be.
@@ -89,7 +189,7 @@ pub(super) fn write_own(
     if !budget.enter(nobody, out) {
         return Ok(());
     }
-    let result = write_pairs(members, true, out, budget);
+    let result = write_pairs(members, out, budget);
     budget.leave();
     result
 }
@@ -98,25 +198,40 @@ pub(super) fn write_own(
 fn write_members(
     pairs: Vec<Pair<'_>>,
     mut first: bool,
-    complete: bool,
     out: &mut Vec<u8>,
     budget: &mut Budget,
 ) -> PyResult<()> {
-    let mut cut = !complete;
+    let mut cut = false;
     for (key, value) in pairs {
         if budget.exhausted(out) {
             cut = true;
             break;
         }
-        budget.count_items(1);
-        if !first {
-            out.push(b',');
-        }
+        write_member(&key, &value, first, out, budget)?;
         first = false;
-        keys::write_key(&key, out, budget)?;
-        out.push(b':');
-        write_any(&value, out, budget)?;
     }
+    close_object(first, cut, out, budget);
+    Ok(())
+}
+
+#[inline]
+fn write_member(
+    key: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+    first: bool,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    budget.count_items(1);
+    if !first {
+        out.push(b',');
+    }
+    keys::write_key(key, out, budget)?;
+    out.push(b':');
+    write_any(value, out, budget)
+}
+
+fn close_object(first: bool, cut: bool, out: &mut Vec<u8>, budget: &mut Budget) {
     if cut {
         budget.mark_truncated();
         if !first {
@@ -125,7 +240,6 @@ fn write_members(
         out.extend_from_slice(b"\"<truncated>\":true");
     }
     out.push(b'}');
-    Ok(())
 }
 
 pub(super) fn write_list(
@@ -139,7 +253,7 @@ pub(super) fn write_list(
     // By index: the list may shrink while an element is written, then reading fails. What is
     // appended meanwhile is not followed, or it might never end.
     let items = (0..list.len()).map_while(|index| list.get_item(index).ok());
-    let result = write_array(items, true, out, budget);
+    let result = write_array(items, out, budget);
     budget.leave();
     result
 }
@@ -152,12 +266,13 @@ pub(super) fn write_tuple(
     if !budget.enter(tuple.as_ptr() as usize, out) {
         return Ok(());
     }
-    let result = write_array(tuple.iter(), true, out, budget);
+    let result = write_array(tuple.iter(), out, budget);
     budget.leave();
     result
 }
 
-/// Appends sets, deques and dict views.
+/// Appends sets, deques, arrays and dict views, by the iteration of the built-in class: one of the
+/// program's is not asked.
 pub(super) fn write_iterable(
     value: &Bound<'_, PyAny>,
     out: &mut Vec<u8>,
@@ -166,17 +281,54 @@ pub(super) fn write_iterable(
     if !budget.enter(value.as_ptr() as usize, out) {
         return Ok(());
     }
-    let result = match snapshot(value, budget.items_left()) {
-        Ok(Some(found)) => write_array(found.items.into_iter(), found.complete, out, budget),
-        Ok(None) => text::write_placeholder(value, out),
-        Err(error) => Err(error),
+    let result = match absorb(value.py(), iterate(value))? {
+        Some(mut elements) => write_elements(&mut elements, out, budget),
+        None => text::write_placeholder(value, out),
     };
     budget.leave();
     result
 }
 
-/// Appends the pairs that `value.items()` gives; `false` if it gives none.
-pub(super) fn write_items(
+fn iterate<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+    let py = value.py();
+    let name = intern!(py, "__iter__");
+    let builtin = |attribute: &Bound<'_, PyAny>| {
+        attribute
+            .get_type()
+            .name()
+            .is_ok_and(|name| name == "wrapper_descriptor")
+    };
+    match class_attributes(&value.get_type(), name)?.find(builtin) {
+        Some(iterate) => iterate.call1((value,))?.try_iter(),
+        None => value.try_iter(),
+    }
+}
+
+fn write_elements(
+    elements: &mut Bound<'_, PyIterator>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    out.push(b'[');
+    let (mut first, mut cut) = (true, false);
+    loop {
+        let (chunk, more) = collect(elements, budget)?;
+        cut |= !write_items(chunk.into_iter(), &mut first, out, budget)?;
+        match more {
+            More::Yes if !cut => {}
+            More::No => break,
+            More::Yes | More::Broken => {
+                cut = true;
+                break;
+            }
+        }
+    }
+    close_array(first, cut, out, budget);
+    Ok(())
+}
+
+/// Appends what `items()` of a mapping gives; `false` if it gives nothing.
+pub(super) fn write_mapping(
     value: &Bound<'_, PyAny>,
     out: &mut Vec<u8>,
     budget: &mut Budget,
@@ -186,8 +338,13 @@ pub(super) fn write_items(
     if !budget.enter(value.as_ptr() as usize, out) {
         return Ok(true);
     }
-    let result = match pairs_of(value, budget) {
-        Ok(Some((pairs, complete))) => write_pairs(pairs, complete, out, budget).map(|()| true),
+    let py = value.py();
+    let items = || value.call_method0(intern!(py, "items"))?.try_iter();
+    let result = match absorb(py, items()) {
+        Ok(Some(mut items)) => {
+            out.push(b'{');
+            write_pairs_of(&mut items, true, out, budget).map(|()| true)
+        }
         Ok(None) => Ok(false),
         Err(error) => Err(error),
     };
@@ -195,53 +352,42 @@ pub(super) fn write_items(
     result
 }
 
-fn pairs_of<'py>(
-    value: &Bound<'py, PyAny>,
-    budget: &mut Budget,
-) -> PyResult<Option<(Vec<Pair<'py>>, bool)>> {
-    let py = value.py();
-    let Some(items) = absorb(py, value.call_method0(intern!(py, "items")))? else {
-        return Ok(None);
-    };
-    let Some(found) = snapshot(&items, budget.items_left())? else {
-        return Ok(None);
-    };
-    let mut complete = found.complete;
-    let mut pairs = Vec::with_capacity(found.items.len());
-    for item in found.items {
-        if let Ok(pair) = item.extract::<Pair<'py>>() {
-            pairs.push(pair);
-        } else {
-            // Counted, or a list of mappings with endless nonsense would cost it each time.
-            budget.count_items(1);
-            complete = false;
-        }
-    }
-    Ok(Some((pairs, complete)))
-}
-
 #[inline]
 fn write_array<'py>(
     items: impl Iterator<Item = Bound<'py, PyAny>>,
-    complete: bool,
     out: &mut Vec<u8>,
     budget: &mut Budget,
 ) -> PyResult<()> {
     out.push(b'[');
-    let mut cut = !complete;
     let mut first = true;
+    let complete = write_items(items, &mut first, out, budget)?;
+    close_array(first, !complete, out, budget);
+    Ok(())
+}
+
+/// Appends elements; `false` if they did not all fit.
+#[inline]
+fn write_items<'py>(
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+    first: &mut bool,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<bool> {
     for item in items {
         if budget.exhausted(out) {
-            cut = true;
-            break;
+            return Ok(false);
         }
         budget.count_items(1);
-        if !first {
+        if !*first {
             out.push(b',');
         }
-        first = false;
+        *first = false;
         write_any(&item, out, budget)?;
     }
+    Ok(true)
+}
+
+fn close_array(first: bool, cut: bool, out: &mut Vec<u8>, budget: &mut Budget) {
     if cut {
         budget.mark_truncated();
         out.extend_from_slice(if first {
@@ -251,26 +397,4 @@ fn write_array<'py>(
         });
     }
     out.push(b']');
-    Ok(())
-}
-
-/// Collects before anything is written: the elements may run code that changes the container.
-fn snapshot<'py>(value: &Bound<'py, PyAny>, limit: usize) -> PyResult<Option<Snapshot<'py>>> {
-    let py = value.py();
-    let Some(iterator) = absorb(py, value.try_iter())? else {
-        return Ok(None);
-    };
-    let mut items = Vec::new();
-    let mut complete = true;
-    for next in iterator {
-        match absorb(py, next)? {
-            Some(item) if items.len() < limit => items.push(item),
-            None if items.is_empty() => return Ok(None),
-            _ => {
-                complete = false;
-                break;
-            }
-        }
-    }
-    Ok(Some(Snapshot { items, complete }))
 }

@@ -104,7 +104,7 @@ pub(super) fn escape(mut bytes: &[u8], out: &mut Vec<u8>) {
 /// Appends UTF-8 in which encoded surrogates (ED A0 80 to ED BF BF, Python's `surrogatepass`)
 /// may occur; those become `\udXXX`.
 pub(super) fn escape_with_surrogates(mut bytes: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = bytes.windows(3).position(is_surrogate) {
+    while let Some(at) = surrogate(bytes) {
         let Some((clean, rest)) = bytes.split_at_checked(at) else {
             break;
         };
@@ -122,12 +122,36 @@ pub(super) fn escape_with_surrogates(mut bytes: &[u8], out: &mut Vec<u8>) {
     escape(bytes, out);
 }
 
-fn is_surrogate(window: &[u8]) -> bool {
-    matches!(window, [0xed, second, _] if *second >= 0xa0)
+/// Where the first encoded surrogate is.
+fn surrogate(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(0xed, bytes)
+        .find(|at| matches!(bytes.get(*at..), Some([_, second, _, ..]) if *second >= 0xa0))
 }
 
 /// Length that a byte adds to the output of [`escape_with_surrogates`], at most.
 pub(super) fn escaped_len(byte: u8) -> usize {
+    static LENGTHS: [u8; 256] = lengths();
+    LENGTHS
+        .get(usize::from(byte))
+        .map_or(1, |length| usize::from(*length))
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "computed at compile time"
+)]
+const fn lengths() -> [u8; 256] {
+    let mut lengths = [0; 256];
+    let mut byte = 0;
+    while byte < lengths.len() {
+        lengths[byte] = length(byte as u8);
+        byte += 1;
+    }
+    lengths
+}
+
+const fn length(byte: u8) -> u8 {
     match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
         0..0x20 => 6,
@@ -135,6 +159,80 @@ pub(super) fn escaped_len(byte: u8) -> usize {
         0xed => 4,
         _ => 1,
     }
+}
+
+/// What [`escaped_len`] gives for all of a block: most need no escape at all, which vector code sees.
+#[inline]
+fn escaped_block(block: &[u8]) -> usize {
+    let dirty = block
+        .iter()
+        .fold(false, |dirty, &b| dirty | needs_escape(b) | (b == 0xed));
+    if dirty {
+        block.iter().map(|byte| escaped_len(*byte)).sum()
+    } else {
+        block.len()
+    }
+}
+
+/// Length of the longest prefix of whole characters whose escaped length is at most `limit`, and
+/// that escaped length.
+pub(super) fn prefix_within(bytes: &[u8], limit: usize) -> (usize, usize) {
+    let (mut at, mut used) = (0, 0);
+    for block in bytes.chunks(BLOCK) {
+        let escaped = escaped_block(block);
+        if used + escaped > limit {
+            break;
+        }
+        used += escaped;
+        at += block.len();
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    for byte in rest {
+        if used + escaped_len(*byte) > limit {
+            break;
+        }
+        used += escaped_len(*byte);
+        at += 1;
+    }
+    while bytes.get(at).is_some_and(|byte| is_continuation(*byte)) {
+        let Some(byte) = at.checked_sub(1).and_then(|last| bytes.get(last)) else {
+            break;
+        };
+        used -= escaped_len(*byte);
+        at -= 1;
+    }
+    (at, used)
+}
+
+/// Start of the longest suffix of whole characters whose escaped length is at most `limit`, and that
+/// escaped length.
+pub(super) fn suffix_within(bytes: &[u8], limit: usize) -> (usize, usize) {
+    let (mut at, mut used) = (bytes.len(), 0);
+    for block in bytes.rchunks(BLOCK) {
+        let escaped = escaped_block(block);
+        if used + escaped > limit {
+            break;
+        }
+        used += escaped;
+        at -= block.len();
+    }
+    let rest = bytes.get(..at).unwrap_or_default();
+    for byte in rest.iter().rev() {
+        if used + escaped_len(*byte) > limit {
+            break;
+        }
+        used += escaped_len(*byte);
+        at -= 1;
+    }
+    while let Some(byte) = bytes.get(at).filter(|byte| is_continuation(**byte)) {
+        used -= escaped_len(*byte);
+        at += 1;
+    }
+    (at, used)
+}
+
+pub(super) fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 /// Number of leading bytes that need no escape. A block is tested as a whole, which the
@@ -253,6 +351,28 @@ mod tests {
         let mut out = Vec::new();
         escape_with_surrogates(b"a\xed\xa0\xbd\xed\xbf\xbf\xed\x95\x9c\"", &mut out);
         assert_eq!(out, b"a\\ud83d\\udfff\xed\x95\x9c\\\"");
+    }
+
+    #[test]
+    fn what_fits_is_measured_block_by_block_as_byte_by_byte() {
+        let text = "a\"\n\u{1}é\u{d7ff}😀\\".repeat(20);
+        let bytes = text.as_bytes();
+        let whole: usize = bytes.iter().map(|byte| escaped_len(*byte)).sum();
+        assert_eq!(
+            escaped_block(&bytes[..100]),
+            bytes[..100].iter().map(|b| escaped_len(*b)).sum()
+        );
+        for limit in 0..whole + 2 {
+            let (end, used) = prefix_within(bytes, limit);
+            let (start, used_too) = suffix_within(bytes, limit);
+            assert!(used <= limit && used_too <= limit);
+            assert!(text.is_char_boundary(end) && text.is_char_boundary(start));
+            let next = text[end..].chars().next().map_or(0, |c| c.len_utf8());
+            let more: usize = bytes[..end + next].iter().map(|b| escaped_len(*b)).sum();
+            assert!(next == 0 || more > limit);
+        }
+        assert_eq!(prefix_within(bytes, whole), (bytes.len(), whole));
+        assert_eq!(suffix_within(bytes, whole), (0, whole));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Objects made of fields: dataclasses, attrs classes, pydantic models.
 
 use crate::python::once::intern;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyEllipsis, PyString, PyTuple};
 
-use super::classify::{Kind, class_attribute};
+use super::classify::{Kind, class_attribute, field, instance_dict};
 use super::containers::{Pair, write_pairs};
+use super::plain::is_small_and_plain;
 use super::{Budget, absorb, exact, text, write_any};
 
 /// Appends the fields of `value` as an object; a placeholder if they cannot be told.
@@ -35,21 +37,32 @@ fn write_entered(
     {
         return write_any(&root, out, budget);
     }
-    let pairs = match kind {
-        Kind::Dataclass => dataclass(value),
-        Kind::Attrs => attrs(value),
-        Kind::Pydantic => pydantic(value),
-        _ => pydantic_v1(value),
-    };
-    match absorb(py, pairs)? {
-        Some(pairs) => write_pairs(pairs, true, out, budget),
+    match absorb(py, pairs_of(value, kind))? {
+        Some(pairs) => write_pairs(pairs, out, budget),
         None => text::write_placeholder(value, out),
     }
+}
+
+fn pairs_of<'py>(value: &Bound<'py, PyAny>, kind: Kind) -> PyResult<Vec<Pair<'py>>> {
+    match kind {
+        Kind::Dataclass => dataclass(value),
+        Kind::Attrs => attrs(value),
+        Kind::Loaded => loaded(value),
+        Kind::Pydantic => pydantic(value),
+        _ => pydantic_v1(value),
+    }
+}
+
+/// Are the fields of a value plain values, whose own text runs no code of the program?
+pub(super) fn are_plain(value: &Bound<'_, PyAny>, kind: Kind) -> PyResult<bool> {
+    let pairs = pairs_of(value, kind)?;
+    Ok(pairs.iter().all(|(_, field)| is_small_and_plain(field)))
 }
 
 fn dataclass<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
     let py = value.py();
     let fields = class_dict(value, intern!(py, "__dataclass_fields__"))?;
+    let dict = instance_dict(value)?;
     let mut pairs = Vec::with_capacity(fields.len());
     for (name, field) in fields {
         // Class variables and init-only parameters are listed too.
@@ -57,7 +70,7 @@ fn dataclass<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
             .getattr(intern!(py, "_field_type"))?
             .getattr(intern!(py, "name"))?;
         if sort.cast::<PyString>().is_ok_and(|sort| sort == "_FIELD") {
-            push_attribute(value, name, &mut pairs)?;
+            push_field(value, dict.as_ref(), name, &mut pairs)?;
         }
     }
     Ok(pairs)
@@ -67,13 +80,15 @@ fn attrs<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
     let py = value.py();
     let name = intern!(py, "__attrs_attrs__");
     let fields = class_attribute(&value.get_type(), name)?;
+    let dict = instance_dict(value)?;
     let mut pairs = Vec::new();
     for field in fields
         .iter()
         .filter_map(|fields| fields.cast::<PyTuple>().ok())
         .flatten()
     {
-        push_attribute(value, field.getattr(intern!(py, "name"))?, &mut pairs)?;
+        let name = field.getattr(intern!(py, "name"))?;
+        push_field(value, dict.as_ref(), name, &mut pairs)?;
     }
     Ok(pairs)
 }
@@ -85,9 +100,7 @@ fn pydantic<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
     // Before pydantic 2.10 the fields were stored under the public name.
     let fields = class_dict(value, intern!(py, "__pydantic_fields__"))
         .or_else(|_| class_dict(value, intern!(py, "model_fields")))?;
-    let values = value
-        .getattr(intern!(py, "__dict__"))?
-        .cast_into::<PyDict>()?;
+    let values = held(value)?;
     let mut pairs = Vec::with_capacity(fields.len());
     for (name, field) in fields {
         let exclude = field.getattr(intern!(py, "exclude"))?;
@@ -108,9 +121,7 @@ fn pydantic<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
 fn pydantic_v1<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
     let py = value.py();
     let excluded = class_dict(value, intern!(py, "__exclude_fields__")).ok();
-    let values = value
-        .getattr(intern!(py, "__dict__"))?
-        .cast_into::<PyDict>()?;
+    let values = held(value)?;
     let mut pairs = Vec::with_capacity(values.len());
     for (name, value) in values {
         let rule = excluded
@@ -132,10 +143,7 @@ fn root_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>
     if !flag.as_ref().is_some_and(is_true) {
         return Ok(None);
     }
-    value
-        .getattr(intern!(py, "__dict__"))?
-        .cast_into::<PyDict>()?
-        .get_item(intern!(py, "root"))
+    held(value)?.get_item(intern!(py, "root"))
 }
 
 fn is_true(value: &Bound<'_, PyAny>) -> bool {
@@ -153,24 +161,41 @@ fn class_dict<'py>(
     attribute.cast_into::<PyDict>()?.copy()
 }
 
-/// A field that was deleted is left out; one that cannot be read says so.
-fn push_attribute<'py>(
+/// A field that was deleted, or that only code of the program could give, is left out.
+fn push_field<'py>(
     value: &Bound<'py, PyAny>,
+    dict: Option<&Bound<'py, PyDict>>,
     name: Bound<'py, PyAny>,
     pairs: &mut Vec<Pair<'py>>,
 ) -> PyResult<()> {
     let py = value.py();
     let name = name.cast_into::<PyString>()?;
-    let attribute = match value.getattr(&name) {
-        Ok(attribute) => attribute,
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyAttributeError>(py) => {
-            return Ok(());
-        }
-        Err(error) => match absorb(py, Err(error))? {
-            Some(never) => never,
-            None => intern!(py, "<unreadable>").clone().into_any(),
-        },
-    };
-    pairs.push((name.into_any(), attribute));
+    if let Some(found) = absorb(py, field(value, dict, &name))?.flatten() {
+        pairs.push((name.into_any(), found));
+    }
     Ok(())
+}
+
+/// What is loaded of a row of a database, or what a namespace holds; not what is marked as internal.
+fn loaded<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
+    let py = value.py();
+    let dict = held(value)?;
+    // peewee keeps the columns apart.
+    let columns = dict.get_item(intern!(py, "__data__"))?;
+    let dict = columns
+        .and_then(|columns| columns.cast_into::<PyDict>().ok())
+        .unwrap_or(dict);
+    let is_internal = |name: &Bound<'_, PyAny>| {
+        name.cast::<PyString>()
+            .is_ok_and(|name| name.to_string_lossy().starts_with('_'))
+    };
+    let mut pairs: Vec<_> = dict.iter().collect();
+    pairs.retain(|(name, _)| !is_internal(name));
+    Ok(pairs)
+}
+
+/// The dict of an instance that must have one.
+fn held<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let none = || PyTypeError::new_err("no dict");
+    instance_dict(value)?.ok_or_else(none)
 }

@@ -2,9 +2,10 @@
 
 use crate::python::once::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyFrozenSet, PyInt, PyString, PyTuple};
 
 use super::classify::{Kind, classify};
+use super::plain::is_small_and_plain;
 use super::{Budget, absorb, escape, exact, numbers, text};
 
 #[inline]
@@ -47,9 +48,35 @@ fn write_other_key(key: &Bound<'_, PyAny>, out: &mut Vec<u8>, budget: &mut Budge
     } else if let Ok(float) = key.cast::<PyFloat>() {
         return write_float_key(float, out, budget);
     } else {
-        return text::write_str_of(&key, text::MAX_STR_CHARS, out, budget);
+        return write_object_key(&key, out, budget);
     }
     Ok(())
+}
+
+/// A key that is none of JSON's: its text, unless that would be the text of what it is made of, which
+/// is not asked.
+fn write_object_key(
+    key: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    if key.is_instance_of::<PyTuple>() || key.is_instance_of::<PyFrozenSet>() {
+        return if is_small_and_plain(key) {
+            text::write_str_of(key, text::MAX_STR_CHARS, out, budget)
+        } else {
+            text::write_placeholder(key, out)
+        };
+    }
+    match classify(key)? {
+        Kind::Other if key.is_exact_instance_of::<PyBytes>() => {
+            text::write_str_of(key, text::MAX_STR_CHARS, out, budget)
+        }
+        Kind::Moment | Kind::Duration | Kind::Text | Kind::NumpyScalar => {
+            text::write_str_of(key, text::MAX_STR_CHARS, out, budget)
+        }
+        Kind::Other => text::write_text_of(key, out, budget),
+        _ => text::write_placeholder(key, out),
+    }
 }
 
 fn is_plain(key: &Bound<'_, PyAny>) -> bool {

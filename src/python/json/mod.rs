@@ -13,6 +13,7 @@
 //! module is an exception that is not an `Exception` (`KeyboardInterrupt`, `SystemExit`,
 //! `CancelledError`) raised by code of the object being written.
 
+mod asking;
 mod base64;
 mod budget;
 mod classify;
@@ -22,6 +23,7 @@ mod fields;
 mod keys;
 mod numbers;
 mod objects;
+mod plain;
 mod scalars;
 mod summary;
 mod text;
@@ -31,12 +33,14 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
+pub(crate) use asking::{Amount, is_true, message_of, number, text_of};
 pub(crate) use budget::Budget;
 pub(crate) use containers::Pair;
 #[allow(unused_imports, reason = "for the client's bindings")]
 pub(crate) use escape::write_str;
 #[allow(unused_imports, reason = "for the client's bindings")]
 pub(crate) use numbers::{write_f64, write_i64, write_u64};
+pub(crate) use plain::is_small_and_plain;
 
 /// Appends `value` to `out`. On an error `out` is as it was.
 pub(crate) fn write_value(
@@ -57,6 +61,15 @@ pub(crate) fn write_pystr(
     bounded(out, budget, |out, budget| {
         text::write_pystr(text, out, budget)
     })
+}
+
+/// Appends `key` as a key of an object.
+pub(crate) fn write_key(
+    key: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> PyResult<()> {
+    bounded(out, budget, |out, budget| keys::write_key(key, out, budget))
 }
 
 /// Appends `text`, cut if the budget is too small for it.
@@ -88,6 +101,15 @@ pub(crate) fn to_json<'py>(
     let mut out = Vec::with_capacity(1024.min(max_bytes));
     write_value(value, &mut out, &mut Budget::new(max_bytes))?;
     Ok(PyBytes::new(value.py(), &out))
+}
+
+/// What an argument says, without asking what must not be asked: the text of a call in Python.
+#[pyfunction]
+pub(crate) fn described<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyString> {
+    match value.cast_exact::<PyString>() {
+        Ok(text) => text.clone(),
+        Err(_) => PyString::new(value.py(), &text_of(value)),
+    }
 }
 
 fn bounded(

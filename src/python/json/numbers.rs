@@ -9,6 +9,9 @@ use super::{Budget, absorb, escape, text};
 /// `str()` of an integer is quadratic in its length and, before Python 3.10.7, unlimited; at this
 /// size it takes about 10 ms.
 const MAX_DECIMAL_BITS: u64 = 100_000;
+/// Bits of a large number that count as an element: its digits take a time that is quadratic in their
+/// number.
+const BITS_PER_ITEM: u64 = 8;
 /// Hexadecimal digits kept of an integer too large for decimal.
 const HEX_DIGITS: u64 = 64;
 
@@ -68,6 +71,8 @@ pub(super) fn try_write_int(value: &Bound<'_, PyInt>, out: &mut Vec<u8>) -> bool
 
 #[cold]
 fn write_large(value: &Bound<'_, PyInt>, out: &mut Vec<u8>, budget: &mut Budget) -> PyResult<()> {
+    let bits = bit_length(value)?.unwrap_or_default();
+    budget.count_items(usize::try_from(bits / BITS_PER_ITEM).unwrap_or(usize::MAX));
     match decimal(value)? {
         Some(digits) if digits.to_str().is_ok_and(|d| d.len() <= budget.room(out)) => {
             out.extend_from_slice(digits.to_str()?.as_bytes());

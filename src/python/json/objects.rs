@@ -5,14 +5,11 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyIterator, PyList, PyMemoryView,
-    PySet, PyString, PyTuple,
+    PySet, PySlice, PyString, PyTuple,
 };
 
-use super::classify::{Kind, class_attribute, classify};
+use super::classify::{Kind, classify, field, instance_dict};
 use super::{Budget, absorb, containers, fields, numbers, summary, text, write_any, write_f64};
-
-/// Mutable buffers are copied before they are written; larger ones are only named.
-const MAX_BUFFER_BYTES: usize = 16 << 20;
 
 #[inline(never)]
 pub(super) fn write_other(
@@ -20,25 +17,30 @@ pub(super) fn write_other(
     out: &mut Vec<u8>,
     budget: &mut Budget,
 ) -> PyResult<()> {
+    budget.count_object();
     match classify(value)? {
         Kind::Enum => write_enum(value, out, budget),
         Kind::Moment => write_moment(value, out, budget),
         Kind::Duration => write_duration(value, out),
         Kind::Text => text::write_str_of(value, usize::MAX, out, budget),
         Kind::Mapping => {
-            if containers::write_items(value, out, budget)? {
+            if containers::write_mapping(value, out, budget)? {
                 return Ok(());
             }
             text::write_placeholder(value, out)
         }
+        Kind::Wrapper(name) => write_wrapper(value, name, out, budget),
         Kind::Iterable => containers::write_iterable(value, out, budget),
+        Kind::Named => text::write_placeholder(value, out),
         Kind::NumpyScalar => summary::write_numpy_scalar(value, out, budget),
         Kind::NumpyArray => summary::write_numpy_array(value, out, budget),
         Kind::Table => summary::write_shape(value, false, out, budget),
         Kind::Tensor => summary::write_shape(value, true, out, budget),
-        kind @ (Kind::Dataclass | Kind::Pydantic | Kind::PydanticV1 | Kind::Attrs) => {
-            fields::write_fields(value, kind, out, budget)
-        }
+        kind @ (Kind::Dataclass
+        | Kind::Pydantic
+        | Kind::PydanticV1
+        | Kind::Attrs
+        | Kind::Loaded) => fields::write_fields(value, kind, out, budget),
         Kind::Other => write_unclassified(value, out, budget),
     }
 }
@@ -62,7 +64,7 @@ fn write_unclassified(
         return Ok(());
     }
     if let Ok(dict) = value.cast::<PyDict>() {
-        return write_dict_subclass(dict, out, budget);
+        return containers::write_dict(dict, out, budget);
     }
     if let Ok(list) = value.cast::<PyList>() {
         return containers::write_list(list, out, budget);
@@ -74,7 +76,8 @@ fn write_unclassified(
         return containers::write_iterable(value, out, budget);
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
-        text::write_bytes(bytes.as_bytes(), out, budget);
+        let bytes = bytes.as_bytes();
+        text::write_bytes(bytes, bytes.len(), out, budget);
         return Ok(());
     }
     if value.is_instance_of::<PyBaseException>() {
@@ -87,27 +90,30 @@ fn write_unclassified(
     if value.cast::<PyIterator>().is_ok() {
         return text::write_placeholder(value, out);
     }
-    text::write_str_of(value, text::MAX_STR_CHARS, out, budget)
+    text::write_text_of(value, out, budget)
 }
 
-/// By its stored items, unless the class overrides `items`.
-fn write_dict_subclass(
-    dict: &Bound<'_, PyDict>,
+/// By the container that it keeps.
+fn write_wrapper(
+    value: &Bound<'_, PyAny>,
+    name: &str,
     out: &mut Vec<u8>,
     budget: &mut Budget,
 ) -> PyResult<()> {
-    let py = dict.py();
-    let name = intern!(py, "items");
-    let own = absorb(py, class_attribute(&dict.get_type(), name))?.flatten();
-    let builtin = absorb(py, class_attribute(&py.get_type::<PyDict>(), name))?.flatten();
-    let overridden = match (own, builtin) {
-        (Some(own), Some(builtin)) => !own.is(&builtin),
-        _ => false,
+    let py = value.py();
+    let kept = || {
+        let dict = instance_dict(value)?;
+        field(value, dict.as_ref(), &PyString::intern(py, name))
     };
-    if overridden && containers::write_items(dict, out, budget)? {
+    let Some(kept) = absorb(py, kept())?.flatten() else {
+        return text::write_placeholder(value, out);
+    };
+    if !budget.enter(value.as_ptr() as usize, out) {
         return Ok(());
     }
-    containers::write_dict(dict, out, budget)
+    let result = write_any(&kept, out, budget);
+    budget.leave();
+    result
 }
 
 fn write_enum(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, budget: &mut Budget) -> PyResult<()> {
@@ -144,27 +150,48 @@ fn write_duration(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
     }
 }
 
-/// Appends a `bytearray` or a `memoryview`.
+/// Appends a `bytearray` or a `memoryview`: a copy, because the original may change, of as much as
+/// may be sent.
 fn write_buffer(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, budget: &mut Budget) -> PyResult<()> {
     let py = value.py();
-    let copy = || -> PyResult<Option<Bound<'_, PyBytes>>> {
-        if let Ok(array) = value.cast::<PyByteArray>() {
-            return Ok((array.len() <= MAX_BUFFER_BYTES).then(|| PyBytes::new(py, &array.to_vec())));
+    let limit = budget.room(out).saturating_add(1);
+    match absorb(py, head_of(value, limit))?.flatten() {
+        Some((head, size)) => text::write_bytes(head.as_bytes(), size, out, budget),
+        None => {
+            budget.mark_truncated();
+            return text::write_placeholder(value, out);
         }
-        let size: usize = value.getattr(intern!(py, "nbytes"))?.extract()?;
-        if size > MAX_BUFFER_BYTES {
+    }
+    Ok(())
+}
+
+/// At most `limit` of the bytes, and how many there are.
+fn head_of<'py>(
+    value: &Bound<'py, PyAny>,
+    limit: usize,
+) -> PyResult<Option<(Bound<'py, PyBytes>, usize)>> {
+    let py = value.py();
+    if let Ok(array) = value.cast::<PyByteArray>() {
+        let head = py.get_type::<PyByteArray>().call_method1(
+            intern!(py, "__getitem__"),
+            (array, PySlice::new(py, 0, limit.try_into()?, 1)),
+        )?;
+        let head = head.cast_into::<PyByteArray>()?;
+        return Ok(Some((PyBytes::new(py, &head.to_vec()), array.len())));
+    }
+    let size: usize = value.getattr(intern!(py, "nbytes"))?.extract()?;
+    let mut view = value.clone();
+    if size > limit {
+        let dimensions: usize = value.getattr(intern!(py, "ndim"))?.extract()?;
+        let each: usize = value.getattr(intern!(py, "itemsize"))?.extract()?;
+        if dimensions != 1 || each == 0 {
             return Ok(None);
         }
-        Ok(Some(
-            value
-                .call_method0(intern!(py, "tobytes"))?
-                .cast_into::<PyBytes>()?,
-        ))
-    };
-    if let Some(bytes) = absorb(py, copy())?.flatten() {
-        text::write_bytes(bytes.as_bytes(), out, budget);
-        return Ok(());
+        let items = limit.div_ceil(each).try_into()?;
+        view = value.get_item(PySlice::new(py, 0, items, 1))?;
     }
-    budget.mark_truncated();
-    text::write_placeholder(value, out)
+    let head = view
+        .call_method0(intern!(py, "tobytes"))?
+        .cast_into::<PyBytes>()?;
+    Ok(Some((head, size)))
 }

@@ -47,10 +47,20 @@ pub(super) fn try_write_key(
     out: &mut Vec<u8>,
     room: usize,
 ) -> bool {
-    exact::<PyString>(key).is_some_and(|key| {
-        key.to_str()
-            .is_ok_and(|utf8| try_write_quoted(&open, utf8.as_bytes(), b"\":", out, room))
-    })
+    if let Some(key) = exact::<PyString>(key) {
+        return key
+            .to_str()
+            .is_ok_and(|utf8| try_write_quoted(&open, utf8.as_bytes(), b"\":", out, room));
+    }
+    let start = out.len();
+    out.extend_from_slice(&open);
+    let written = exact::<PyInt>(key).is_some_and(|key| numbers::try_write_int(key, out));
+    if !written {
+        out.truncate(start);
+        return false;
+    }
+    out.extend_from_slice(b"\":");
+    true
 }
 
 /// Appends UTF-8 between `open` and `close` unless that takes more than `room`.

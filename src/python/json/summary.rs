@@ -4,10 +4,12 @@ use crate::python::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
-use super::{Budget, absorb, text, write_any};
+use super::{Budget, absorb, message_of, text, write_any};
 
 /// Elements up to which a numpy array is written in full.
 const MAX_ARRAY_ITEMS: u64 = 10_000;
+/// Bytes up to which it is: texts have a fixed width, however short they are.
+const MAX_ARRAY_BYTES: u64 = 1 << 20;
 
 /// Appends `{"type": class, "message": str(error)}`.
 pub(super) fn write_exception(
@@ -21,7 +23,7 @@ pub(super) fn write_exception(
         None => text::write_placeholder(error, out)?,
     }
     out.extend_from_slice(b",\"message\":");
-    text::write_str_of(error, usize::MAX, out, budget)?;
+    text::write_pystr(&message_of(error)?, out, budget)?;
     out.push(b'}');
     Ok(())
 }
@@ -64,7 +66,8 @@ pub(super) fn write_numpy_array(
     let py = value.py();
     let list = || -> PyResult<Option<Bound<'_, PyAny>>> {
         let size: u64 = value.getattr(intern!(py, "size"))?.extract()?;
-        if size > MAX_ARRAY_ITEMS {
+        let bytes: u64 = value.getattr(intern!(py, "nbytes"))?.extract()?;
+        if size > MAX_ARRAY_ITEMS || bytes > MAX_ARRAY_BYTES {
             return Ok(None);
         }
         value.call_method0(intern!(py, "tolist")).map(Some)
