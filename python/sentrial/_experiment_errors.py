@@ -7,7 +7,8 @@ from sentrial._core import described
 
 def text_of(error: object) -> str:
     """Return the message of an exception; empty if it has none, or cannot say it."""
-    return described(error)
+    told = described(error)
+    return "" if told == f"<{type(error).__name__}>" else told
 
 
 def said(error: BaseException) -> str:

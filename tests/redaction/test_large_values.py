@@ -48,7 +48,10 @@ def test_a_hundred_megabytes_arrive_cut_and_redacted(collector: Collector, shape
 RAW = bytes(range(256)) * 80_000
 PICTURE = RAW[:700_000]
 MEDIA: dict[str, tuple[Callable[[bytes], Any], str]] = {
-    "data URL": (lambda raw: "data:image/png;base64," + base64.b64encode(raw).decode(), "image/png"),
+    "data URL": (
+        lambda raw: "data:image/png;base64," + base64.b64encode(raw).decode(),
+        "image/png",
+    ),
     "base64": (lambda raw: base64.b64encode(raw).decode(), "application/octet-stream"),
     "base64 in lines": (lambda raw: base64.encodebytes(raw).decode(), "application/octet-stream"),
     "bytes": (bytes, "application/octet-stream"),

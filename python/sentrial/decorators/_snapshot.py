@@ -7,7 +7,7 @@ everything else as text. Nothing of the program's is changed, consumed or made t
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, cast
 
 from sentrial._core import described
 
@@ -58,8 +58,8 @@ class _Walk:
         self.inside.add(id(value))
         try:
             if issubclass(kind, dict):
-                return self._members(value, depth + 1)  # type: ignore[arg-type]  its class
-            return self._items(value, depth + 1)  # type: ignore[arg-type]  its class
+                return self._members(cast("dict[Any, Any]", value), depth + 1)
+            return self._items(cast("list[Any]", value), depth + 1)
         finally:
             self.inside.discard(id(value))
 

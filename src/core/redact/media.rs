@@ -98,18 +98,22 @@ pub fn sampled_media(parts: [&[u8]; 3], length: usize) -> Option<String> {
 /// Letters of base64 in `length` characters that begin with `head` and end with `tail`: not the
 /// padding, nor the ends of the lines, which are equally long.
 fn letters(head: &[u8], tail: &[u8], length: usize) -> usize {
-    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let ending = tail.iter().rev().take_while(|byte| is_break(byte)).count();
+    let is_break = |byte: u8| matches!(byte, b'\n' | b'\r');
+    let ending = tail
+        .iter()
+        .rev()
+        .take_while(|byte| is_break(**byte))
+        .count();
     let padding = tail
         .iter()
         .rev()
         .skip(ending)
         .take_while(|byte| **byte == b'=');
     let data = length.saturating_sub(ending + padding.count());
-    let Some(line) = head.iter().position(|byte| is_break(byte)) else {
+    let Some(line) = head.iter().position(|byte| is_break(*byte)) else {
         return data;
     };
-    let breaks = head.iter().skip(line).take_while(|byte| is_break(byte));
+    let breaks = head.iter().skip(line).take_while(|byte| is_break(**byte));
     let breaks = breaks.count();
     data - data / (line + breaks) * breaks
 }

@@ -188,8 +188,7 @@ pub(crate) fn number(value: &Bound<'_, PyAny>) -> Option<Amount> {
         let class = value.get_type();
         let has = |name| class_attribute(&class, name).is_ok_and(|found| found.is_some());
         let is_number = match classify(value).ok()? {
-            Kind::NumpyScalar => has(intern!(py, "__float__")),
-            Kind::Text => has(intern!(py, "__float__")),
+            Kind::NumpyScalar | Kind::Text => has(intern!(py, "__float__")),
             _ => false,
         };
         if !is_number {

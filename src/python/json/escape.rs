@@ -163,6 +163,10 @@ const fn length(byte: u8) -> u8 {
 
 /// What [`escaped_len`] gives for all of a block: most need no escape at all, which vector code sees.
 #[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "branches would keep it from vectorising"
+)]
 fn escaped_block(block: &[u8]) -> usize {
     let dirty = block
         .iter()
@@ -360,14 +364,14 @@ mod tests {
         let whole: usize = bytes.iter().map(|byte| escaped_len(*byte)).sum();
         assert_eq!(
             escaped_block(&bytes[..100]),
-            bytes[..100].iter().map(|b| escaped_len(*b)).sum()
+            bytes[..100].iter().map(|b| escaped_len(*b)).sum::<usize>()
         );
         for limit in 0..whole + 2 {
             let (end, used) = prefix_within(bytes, limit);
             let (start, used_too) = suffix_within(bytes, limit);
             assert!(used <= limit && used_too <= limit);
             assert!(text.is_char_boundary(end) && text.is_char_boundary(start));
-            let next = text[end..].chars().next().map_or(0, |c| c.len_utf8());
+            let next = text[end..].chars().next().map_or(0, char::len_utf8);
             let more: usize = bytes[..end + next].iter().map(|b| escaped_len(*b)).sum();
             assert!(next == 0 || more > limit);
         }

@@ -6,7 +6,7 @@ use pyo3::types::{
 };
 
 /// Values looked at.
-const MOST: usize = 1_000;
+const MOST: usize = 10_000;
 /// Characters of one text.
 const LONGEST: usize = 100_000;
 const DEEPEST: usize = 8;

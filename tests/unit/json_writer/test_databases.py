@@ -32,7 +32,7 @@ def django_models() -> Any:
 
 
 @pytest.fixture
-def queries(django_models: Any) -> Iterator[list[Any]]:  # noqa: ARG001  makes the database
+def queries(django_models: Any) -> Iterator[list[Any]]:
     from django.db import connection, reset_queries
 
     reset_queries()
@@ -44,7 +44,6 @@ def test_querysets_are_named(django_models: Any, queries: Any) -> None:
     users = django_models.User.objects
     sets = [users.all(), users.filter(is_active=True), users.values_list("username"), users]
     assert written(sets[:3]) == ["<QuerySet of User>"] * 3
-    assert written(users) == "<UserManager of User>"
     for value in (*sets, {"rows": sets[0]}, (sets[0],), ValueError(sets[0]), {(sets[0], 1): 1}):
         _core.to_json(value)
         _core.described(value)
