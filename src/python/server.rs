@@ -229,7 +229,7 @@ fn key_dict<'py>(py: Python<'py>, key: &KeyRecord) -> PyResult<Bound<'py, PyDict
 fn store_error(error: &StoreError) -> PyErr {
     let message = error.to_string();
     match error {
-        StoreError::Open { .. } => PyOSError::new_err(message),
+        StoreError::Open { .. } | StoreError::Gone(_) => PyOSError::new_err(message),
         StoreError::Foreign(_)
         | StoreError::Newer { .. }
         | StoreError::KeyName(_)

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::store::StoreError;
+use super::store::{StoreError, Trouble};
 
 /// A finished answer, before it becomes HTTP.
 #[derive(Clone, Debug)]
@@ -108,24 +108,37 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let challenge = self.status == StatusCode::UNAUTHORIZED;
+        let advice = match self.status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        };
         let mut response = self.into_answer().into_response();
-        if challenge {
+        if let Some((name, value)) = advice {
             response
                 .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                .insert(name, HeaderValue::from_static(value));
         }
         response
     }
 }
 
 impl From<StoreError> for ApiError {
-    /// A busy database is worth another attempt (503); anything else is ours (500).
+    /// A database that another process holds is worth another attempt (503), as is one that is
+    /// gone, once the server runs on a file again; a full disk is 507; anything else is ours (500).
     fn from(error: StoreError) -> Self {
-        if error.is_busy() {
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database is busy");
+        match error.trouble() {
+            Trouble::Busy => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database is locked by another process",
+            ),
+            Trouble::Gone => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            Trouble::Full => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the disk with the database is full; reading still works",
+            ),
+            Trouble::Other => Self::internal(&error),
         }
-        Self::internal(&error)
     }
 }
 

@@ -1,22 +1,29 @@
 //! The application: which path is answered by whom, and what happens to everything else.
 
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{FromRef, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use futures_util::FutureExt;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 
 use super::answer::ApiError;
 use super::database::Database;
+use super::guard::guard;
+use super::intake::Intake;
 use super::routes::{experiments, read, write};
 
-/// The documented API and our read endpoints over `database`.
-pub(crate) fn router(database: Database) -> Router {
+/// How much of a path that is unknown is said again.
+const SHOWN_PATH: usize = 200;
+
+/// The documented API and our read endpoints over `database`, for a server at `address`.
+pub(crate) fn router(database: Database, address: SocketAddr) -> Router {
     Router::new()
+        .route("/", get(welcome))
         .route("/api/health", get(read::health))
         .route(
             "/api/sdk/sessions",
@@ -46,26 +53,63 @@ pub(crate) fn router(database: Database) -> Router {
         .route("/api/experiments/{id}/results", get(experiments::results))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(address, guard))
         .layer(from_fn(contain_panics))
-        .with_state(database)
+        .with_state(App {
+            intake: Intake::new(database.clone()),
+            database,
+        })
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct App {
+    database: Database,
+    intake: Intake,
+}
+
+impl FromRef<App> for Database {
+    fn from_ref(app: &App) -> Self {
+        app.database.clone()
+    }
+}
+
+impl FromRef<App> for Intake {
+    fn from_ref(app: &App) -> Self {
+        app.intake.clone()
+    }
+}
+
+/// What a browser shows: what this is, and how to go on.
+async fn welcome(headers: HeaderMap) -> impl IntoResponse {
+    // The guard has seen that it names us.
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    Html(include_str!("welcome.html").replace("{host}", host.unwrap_or("127.0.0.1")))
 }
 
 async fn not_found(request: Request) -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
-        format!("no such path: {}", request.uri().path()),
+        format!("no such path: {}", shown(&request)),
     )
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!(
-            "{} is not allowed on {}",
-            request.method(),
-            request.uri().path()
-        ),
+        format!("{} is not allowed on {}", request.method(), shown(&request)),
     )
+}
+
+/// The path, as far as a person reads it.
+fn shown(request: &Request) -> String {
+    let path = request.uri().path();
+    match path.char_indices().nth(SHOWN_PATH) {
+        Some((end, _)) => format!("{}…", path.get(..end).unwrap_or_default()),
+        None => path.to_owned(),
+    }
 }
 
 /// A panic in a handler becomes a 500; the connection and the server go on.
@@ -96,7 +140,8 @@ mod tests {
             .layer(from_fn(contain_panics));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async { axum::serve(listener, app).await });
+        let (_running, stop) = tokio::sync::watch::channel(false);
+        let serving = tokio::spawn(crate::server::accept::serve(listener, app, stop));
         let client = crate::server::tests::client();
         for _ in 0..2 {
             let response = client.get(&url).send().await.unwrap();

@@ -8,7 +8,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use http::StatusCode;
@@ -33,6 +34,7 @@ struct Job {
 pub(crate) struct Database {
     writer: mpsc::Sender<Job>,
     reader: mpsc::Sender<Job>,
+    noting: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -46,6 +48,7 @@ impl Database {
         Ok(Self {
             writer: spawn("sentrial-db-write", writer, write_batch).map_err(spawn_failed)?,
             reader: spawn("sentrial-db-read", reader, read_batch).map_err(spawn_failed)?,
+            noting: Arc::default(),
         })
     }
 
@@ -57,12 +60,44 @@ impl Database {
         submit(&self.writer, Box::new(work)).await
     }
 
+    /// Writes what may be left out, without an answer: not while an earlier note still waits, as
+    /// notes would pile up behind a database that is locked.
+    pub(crate) fn note(
+        &self,
+        work: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        if self.noting.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let waiting = Waiting(Arc::clone(&self.noting));
+        let work = move |store: &Store| {
+            drop(waiting);
+            work(store)?;
+            Answer::ok(&())
+        };
+        let (reply, _) = oneshot::channel();
+        // A server that stops notes nothing more.
+        drop(self.writer.send(Job {
+            work: Box::new(work),
+            reply,
+        }));
+    }
+
     /// Runs `work` beside the writer.
     pub(crate) async fn read(
         &self,
         work: impl FnOnce(&Store) -> Outcome + Send + 'static,
     ) -> Outcome {
         submit(&self.reader, Box::new(work)).await
+    }
+}
+
+/// A note that has not been written; it ends with the work, done or not.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -98,9 +133,15 @@ fn spawn(
 }
 
 fn read_batch(store: &Store, batch: Vec<Job>) {
+    let there = store.check_file();
     for Job { work, reply } in batch {
+        let outcome = match &there {
+            Ok(()) => guarded(store, work),
+            Err(StoreError::Gone(path)) => Err(StoreError::Gone(path.clone()).into()),
+            Err(error) => Err(ApiError::internal(error)),
+        };
         // A caller that has gone away needs no answer.
-        drop(reply.send(guarded(store, work)));
+        drop(reply.send(outcome));
     }
 }
 
@@ -108,15 +149,27 @@ fn write_batch(store: &Store, batch: Vec<Job>) {
     let (replies, work): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|job| (job.reply, job.work)).unzip();
     let mut outcomes = Vec::with_capacity(replies.len());
-    let committed = store.begin().and_then(|()| {
+    let committed = store.check_file().and_then(|()| {
+        store.begin()?;
         for work in work {
             outcomes.push(isolated(store, work)?);
         }
-        store.commit()
+        store.commit()?;
+        // What was committed into a file that has lost its name meanwhile is not stored.
+        store.check_file()
     });
     if let Err(error) = committed {
         store.roll_back();
-        let error = ApiError::from(error);
+        // A full disk may end the transaction under the work that met it: that is the reason then,
+        // and not that the transaction is gone.
+        let full = |outcome: &Outcome| {
+            let error = outcome.as_ref().err()?;
+            (error.status == StatusCode::INSUFFICIENT_STORAGE).then(|| error.clone())
+        };
+        let error = outcomes
+            .iter()
+            .find_map(full)
+            .unwrap_or_else(|| error.into());
         outcomes = vec![Err(error); replies.len()];
     }
     for (reply, outcome) in replies.into_iter().zip(outcomes) {

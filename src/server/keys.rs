@@ -43,6 +43,7 @@ impl Environment {
 
 /// A key in clear. It exists from its creation to the moment it is shown, or while one request
 /// is checked; neither `Debug` nor any other representation shows it.
+#[derive(Clone)]
 pub struct Key(String);
 
 impl Key {

@@ -1,11 +1,14 @@
 //! The local server behind `sentrial dev`: the documented API on loopback, kept in one `SQLite` file.
 //!
 //! ```text
-//! serve    binds, accepts, stops                     keys       a key: made, hashed, masked
-//!   │                                          ──►  connection  JSON even for what is not HTTP
+//! serve    binds, runs, stops                        keys       a key: made, hashed, masked
+//! accept   HTTP/1.1 on each connection          ──►  connections  limits: heads, silence, number
+//!   │
 //! app      routes, 404/405, panics                   answer     status and JSON body, errors
+//! guard    for us, and not from a foreign page
 //!   │
 //! routes   one request → one `Write` or `Read`  ──►  request    headers and body of one request
+//!   │                                                intake     bodies: who may send, how much
 //!   │                                                validate   fields of a JSON body
 //! database threads that own a `Store`; group commit
 //!   │
@@ -15,11 +18,15 @@
 //! The command line uses [`store::Store`] directly: listing sessions or revoking a key needs no
 //! running server, and a running one sees the change with its next request.
 
+mod accept;
 mod answer;
 mod app;
-mod connection;
+mod connections;
 mod database;
+mod guard;
+mod intake;
 pub mod keys;
+mod query;
 mod request;
 mod routes;
 mod serve;

@@ -1,26 +1,16 @@
 //! One HTTP request as the routes need it: who, when, once or again, and the body.
 
-use std::time::Duration;
-
-use axum::body::Body;
 use axum::extract::Request;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, header};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::ApiError;
+use super::intake::Intake;
 use super::keys::Key;
 use super::store::Remembered;
 use super::timestamp::Timestamp;
 use super::validate::Document;
 
-/// The largest body that is read.
-pub(crate) const BODY_LIMIT: usize = 8 * 1024 * 1024;
-/// How much of a larger body is read and thrown away, so that a client that sends before it
-/// listens gets the 413 instead of a broken connection.
-const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest `Idempotency-Key`.
 const IDEMPOTENCY_KEY_LIMIT: usize = 255;
 
@@ -45,6 +35,8 @@ pub(crate) struct Submission {
     pub(crate) repetition: Result<Option<Remembered>, ApiError>,
     /// When the caller made the request: `X-Sentrial-Timestamp`, or now.
     pub(crate) at: Result<Timestamp, ApiError>,
+    /// The room that the body takes, until the request is answered.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Submission {
@@ -58,97 +50,29 @@ impl Submission {
             key: bearer(headers),
             repetition: repetition(method, uri.path(), headers),
             at: caller_time(headers),
+            room: None,
         }
     }
 
-    /// Reads head and body of a request.
-    pub(crate) async fn receive(request: Request) -> (Self, Result<Document, ApiError>) {
+    /// Reads head and body of a request. The body is read once the key is known to be one, so
+    /// that without one the server neither holds nor parses anything.
+    ///
+    /// # Errors
+    /// 401 without an active key; what is wrong with the body is reported later, and so in the
+    /// second part.
+    pub(crate) async fn receive(
+        intake: &Intake,
+        request: Request,
+    ) -> Result<(Self, Result<Document, ApiError>), ApiError> {
         let (parts, body) = request.into_parts();
-        let document = match check_content_type(&parts.headers) {
-            Err(refused) => {
-                // Read all the same, so that the connection stays usable.
-                drop(read_body(&parts.headers, body).await);
-                Err(refused)
-            }
-            Ok(()) => read_body(&parts.headers, body)
-                .await
-                .and_then(|bytes| Document::parse(&bytes)),
-        };
-        (
-            Self::of(&parts.method, &parts.uri, &parts.headers),
-            document,
-        )
-    }
-}
-
-/// 415 unless the body is declared as uncompressed JSON.
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let refuse = |message: &str| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    let declared = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media = declared
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if !media.eq_ignore_ascii_case("application/json") {
-        return refuse("Content-Type must be application/json");
-    }
-    let encoding = headers
-        .get(header::CONTENT_ENCODING)
-        .map(http::HeaderValue::as_bytes);
-    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
-        return refuse("Content-Encoding is not supported; send the body uncompressed");
-    }
-    Ok(())
-}
-
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let too_slow = |_| {
-        ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive in time",
-        )
-    };
-    tokio::time::timeout(BODY_TIMEOUT, collect(headers, body))
-        .await
-        .map_err(too_slow)?
-}
-
-async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the body is larger than 8 MiB",
-        )
-    };
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > DRAIN_LIMIT) {
-        return Err(too_large());
-    }
-    let mut stream = body.into_data_stream();
-    let mut collected = BytesMut::new();
-    let mut seen = 0_usize;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| ApiError::bad_request("the body could not be read"))?;
-        seen = seen.saturating_add(chunk.len());
-        if seen > DRAIN_LIMIT {
-            break;
+        let mut submission = Self::of(&parts.method, &parts.uri, &parts.headers);
+        if let Err(refused) = intake.admit(submission.key.as_ref()).await {
+            intake.discard(&parts.headers, body).await;
+            return Err(refused);
         }
-        if seen > BODY_LIMIT {
-            collected = BytesMut::new();
-        } else {
-            collected.extend_from_slice(&chunk);
-        }
-    }
-    if seen > BODY_LIMIT {
-        Err(too_large())
-    } else {
-        Ok(collected.freeze())
+        let (room, document) = intake.document(&parts.headers, body).await;
+        submission.room = room;
+        Ok((submission, document))
     }
 }
 
@@ -187,79 +111,47 @@ fn caller_time(headers: &HeaderMap) -> Result<Timestamp, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-    use http::{HeaderMap, HeaderValue, Request, header};
+    use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
-    use super::{ApiError, BODY_LIMIT, Document, Submission, bearer};
+    use super::{Submission, bearer};
 
-    fn headers(value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))])
+    fn headers(name: header::HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
     }
 
-    async fn receive(
-        request: http::request::Builder,
-        body: impl Into<Body>,
-    ) -> (Submission, Result<Document, ApiError>) {
-        let request = request.method("POST").uri("/p").body(body.into()).unwrap();
-        Submission::receive(request).await
+    fn key_of(value: &'static str) -> Option<String> {
+        bearer(&headers(header::AUTHORIZATION, value)).map(|key| key.reveal().to_owned())
     }
 
-    fn json() -> http::request::Builder {
-        Request::builder().header("content-type", "application/json; charset=utf-8")
+    fn submission(headers: &HeaderMap) -> Submission {
+        Submission::of(&Method::POST, &Uri::from_static("/p"), headers)
     }
 
     #[test]
     fn only_a_bearer_token_is_a_key() {
-        assert_eq!(bearer(&headers("Bearer abc")).unwrap().reveal(), "abc");
-        assert_eq!(bearer(&headers("bearer  abc ")).unwrap().reveal(), "abc");
+        assert_eq!(key_of("Bearer abc").unwrap(), "abc");
+        assert_eq!(key_of("bearer  abc ").unwrap(), "abc");
         for value in ["", "abc", "Bearer", "Bearer ", "Basic abc"] {
-            assert!(bearer(&headers(value)).is_none(), "{value}");
+            assert!(key_of(value).is_none(), "{value}");
         }
         assert!(bearer(&HeaderMap::new()).is_none());
     }
 
-    #[tokio::test]
-    async fn bodies_up_to_the_limit_are_read() {
-        let padded = |size: usize| format!("{{{}}}", " ".repeat(size - 2));
-        assert!(receive(json(), padded(BODY_LIMIT)).await.1.is_ok());
-        let refused = receive(json(), padded(BODY_LIMIT + 1)).await.1;
-        assert_eq!(refused.unwrap_err().status, 413);
-    }
-
-    #[tokio::test]
-    async fn only_plain_json_is_taken() {
-        for request in [
-            Request::builder(),
-            Request::builder().header("content-type", "text/plain"),
-            Request::builder().header("content-type", "application/x-www-form-urlencoded"),
-            json().header("content-encoding", "gzip"),
-        ] {
-            let refused = receive(request, "{}").await.1;
-            assert_eq!(refused.unwrap_err().status, 415);
-        }
-    }
-
-    #[tokio::test]
-    async fn headers_are_checked() {
-        let long = "x".repeat(256);
-        for key in ["", &long] {
-            let refused = receive(json().header("Idempotency-Key", key), "{}")
-                .await
-                .0
-                .repetition;
+    #[test]
+    fn headers_are_checked() {
+        let long: &'static str = "x".repeat(256).leak();
+        for key in ["", long] {
+            let refused = submission(&headers(super::IDEMPOTENCY_KEY, key)).repetition;
             assert!(refused.unwrap_err().message.starts_with("Idempotency-Key "));
         }
-        let refused = receive(json().header("X-Sentrial-Timestamp", "noon"), "{}")
-            .await
-            .0
-            .at;
+        let refused = submission(&headers(super::CALLER_TIME, "noon")).at;
         assert!(
             refused
                 .unwrap_err()
                 .message
                 .starts_with("X-Sentrial-Timestamp ")
         );
-        let fine = receive(json().header("Idempotency-Key", "k"), "{}").await.0;
+        let fine = submission(&headers(super::IDEMPOTENCY_KEY, "k"));
         assert_eq!(fine.repetition.unwrap().unwrap().path, "/p");
     }
 }

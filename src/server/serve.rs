@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::accept;
 use super::answer::Answer;
 use super::app;
-use super::connection::JsonListener;
 use super::database::Database;
 use super::store::StoreError;
 use super::timestamp::Timestamp;
@@ -115,33 +115,21 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
-        let listener = JsonListener(TcpListener::from_std(self.listener)?);
-        let (stop, mut stopping) = watch::channel(false);
-        let mut stopped = stopping.clone();
-        let serving = axum::serve(listener, app::router(self.database.clone()))
-            .with_graceful_shutdown(async move {
-                shutdown.await;
-                let _ = stop.send(true);
-            });
-        let overdue = async {
-            // The sender only goes away together with `serving`.
-            if stopping.wait_for(|stop| *stop).await.is_err() {
-                std::future::pending::<()>().await;
-            }
+        let listener = TcpListener::from_std(self.listener)?;
+        let (stop, stopping) = watch::channel(false);
+        let router = app::router(self.database.clone(), self.address);
+        let serving = accept::serve(listener, router, stopping);
+        let stopped = async {
+            shutdown.await;
+            let _ = stop.send(true);
             sleep(STOP_TIMEOUT).await;
         };
-        let cleaning = async {
-            tokio::select! {
-                () = clean(&self.database) => {}
-                _ = stopped.wait_for(|stop| *stop) => {}
-            }
-            std::future::pending::<()>().await;
-        };
         tokio::select! {
-            served = serving => Ok(served?),
-            () = overdue => Ok(()),
-            () = cleaning => Ok(()),
+            () = serving => {}
+            () = stopped => {}
+            () = clean(&self.database) => {}
         }
+        Ok(())
     }
 }
 

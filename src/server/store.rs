@@ -7,6 +7,7 @@ mod events;
 mod experiments;
 mod idempotency;
 mod keys;
+mod open_file;
 mod queries;
 mod schema;
 mod sessions;
@@ -21,6 +22,7 @@ pub use events::{EventRecord, NewEvent};
 pub use experiments::{ExperimentRecord, NewExperiment, NewRun, RunEnd, RunRecord};
 pub(crate) use idempotency::{Remembered, RememberedAnswer};
 pub use keys::{CreatedKey, KeyRecord, Principal};
+use open_file::OpenFile;
 pub use queries::SessionFilter;
 pub use sessions::{NewSession, Outcome, SessionRecord};
 
@@ -72,29 +74,48 @@ pub enum StoreError {
     /// Several sessions have ids that begin like this.
     #[error("several sessions have an id that begins with {0}; give more of it")]
     AmbiguousSession(String),
+    /// The file is no longer the one that was opened.
+    #[error("the database {path} was removed or replaced while the server runs; restart it", path = .0.display())]
+    Gone(PathBuf),
     /// `SQLite` failed.
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
 }
 
+/// What a failure means for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another process held the database for longer than the bounded wait.
+    Busy,
+    /// The file was removed or replaced.
+    Gone,
+    /// The disk is full.
+    Full,
+    /// Anything else.
+    Other,
+}
+
 impl StoreError {
-    /// Whether another process held the database for longer than the bounded wait.
+    /// The kind of the failure.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
-        matches!(
-            self,
-            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _))
-                if matches!(
-                    error.code,
-                    rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked
-                )
-        )
+    pub fn trouble(&self) -> Trouble {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+        match self {
+            Self::Gone(_) => Trouble::Gone,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => match error.code {
+                DatabaseBusy | DatabaseLocked => Trouble::Busy,
+                DiskFull => Trouble::Full,
+                _ => Trouble::Other,
+            },
+            _ => Trouble::Other,
+        }
     }
 }
 
 /// One connection to the database.
 pub struct Store {
     connection: Connection,
+    file: OpenFile,
 }
 
 impl Store {
@@ -114,14 +135,30 @@ impl Store {
         let deadline = Instant::now() + BUSY_TIMEOUT;
         loop {
             match schema::prepare(&connection, path) {
-                Ok(()) => return Ok(Self { connection }),
+                Ok(()) => {
+                    let file = OpenFile::at(path);
+                    return Ok(Self { connection, file });
+                }
                 // Switching a new file to WAL does not wait for others that do the same.
-                Err(error) if error.is_busy() && Instant::now() < deadline => {
+                Err(error) if error.trouble() == Trouble::Busy && Instant::now() < deadline => {
                     std::thread::sleep(BUSY_STEP);
                 }
                 Err(StoreError::Sqlite(error)) => return Err(failed(&error)),
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Checks that the file is still the one that was opened: `SQLite` goes on writing into a file
+    /// that has no name any more.
+    ///
+    /// # Errors
+    /// If it was removed or replaced.
+    pub(crate) fn check_file(&self) -> Result<(), StoreError> {
+        if self.file.is_there() {
+            Ok(())
+        } else {
+            Err(StoreError::Gone(self.file.path.clone()))
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading the fields of a JSON body: each failure is a 400 that names the field.
 
 mod experiments;
+mod surrogates;
 
 use serde_json::{Map, Value};
 
@@ -9,6 +10,9 @@ use super::store::{NewEvent, NewSession, Outcome};
 
 /// The kinds of event the API knows.
 const EVENT_TYPES: [&str; 4] = ["tool_call", "llm_decision", "state_change", "error"];
+/// The largest amount that is taken (USD, milliseconds, tokens). Sums of amounts stay finite, as
+/// the answers promise numbers.
+const LARGEST_AMOUNT: f64 = 1e12;
 /// The words that end a session.
 const FINAL_STATUSES: [&str; 2] = ["completed", "failed"];
 
@@ -28,9 +32,10 @@ impl Document {
             return Err(malformed("it is empty".to_owned()));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
-        match serde_json::from_str(text) {
+        let text = surrogates::replaced(text);
+        match serde_json::from_str(&text) {
             Ok(Value::Object(fields)) => Ok(Self {
-                text: text.to_owned(),
+                text: text.into_owned(),
                 fields,
             }),
             Ok(other) => Err(ApiError::bad_request(format!(
@@ -169,11 +174,14 @@ impl Document {
         self.optional(name, "a number", Value::as_f64)
     }
 
-    /// A number that is not negative.
+    /// A number that is neither negative nor larger than any amount is.
     fn optional_amount(&self, name: &str) -> Result<Option<f64>, ApiError> {
         match self.optional_number(name)? {
             Some(amount) if amount < 0.0 => Err(ApiError::bad_request(format!(
                 "{name} must not be negative: {amount}"
+            ))),
+            Some(amount) if amount > LARGEST_AMOUNT => Err(ApiError::bad_request(format!(
+                "{name} must be at most {LARGEST_AMOUNT:e}: {amount:e}"
             ))),
             amount => Ok(amount),
         }
@@ -349,6 +357,8 @@ pub(super) mod tests {
             ("confidence", json!(1.01)),
             ("confidence", json!("high")),
             ("tokenCount", json!(-2)),
+            ("tokenCount", json!(1e13)),
+            ("estimatedCost", json!(1e308)),
             ("toolError", json!("broke")),
             ("estimatedCost", json!([])),
             ("traceId", json!(1)),

@@ -51,7 +51,7 @@ def test_a_looser_file_and_folder_are_closed(cli: Cli) -> None:
 def test_the_command_line_uses_it(cli: Cli, local_server: LocalServer) -> None:
     cli("login", "--api-url", local_server.url, stdin=local_server.key).ok()
     listed = cli("experiment", "info", "exp_none")
-    assert "Experiment not found" in listed.stdout
+    assert "Experiment not found" in listed.stderr
 
 
 def test_a_program_does_not(cli: Cli, collector: Collector) -> None:
@@ -149,7 +149,7 @@ def test_the_stored_key_goes_to_no_other_server(cli: Cli, collector: Collector) 
     cli("login", "--no-check", "--api-url", "https://api.sentrial.com", stdin=KEY).ok()
     done = cli("experiment", "info", "e", SENTRIAL_API_URL=collector.url)
     assert done.exit == 1
-    assert "is for https://api.sentrial.com, not for" in done.stdout
+    assert "is for https://api.sentrial.com, not for" in done.stderr
     assert collector.requests() == []
 
 
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_one_line(cli: Cli) -> None:
         stored(cli).write_text(text)
         done = cli("experiment", "info", "e")
         assert done.exit == 1
-        assert "run `sentrial login` again" in done.stdout
+        assert "run `sentrial login` again" in done.stderr
 
 
 def test_logout_removes_it(cli: Cli) -> None:

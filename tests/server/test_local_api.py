@@ -95,13 +95,12 @@ def test_other_refusals_are_flat_json(api: Api) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"nonsense\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"\0" * 100])
-def test_what_is_not_http_gets_json_too(api: Api, raw: bytes) -> None:
+def test_what_is_not_http_is_refused(api: Api, raw: bytes) -> None:
     port = int(api.url.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as connection:
         connection.sendall(raw)
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b'"error":"Bad Request"' in answer
     api.session()
 
 

@@ -8,6 +8,7 @@ use super::read::answer;
 use super::write::submit;
 use crate::server::answer::{Answer, ApiError};
 use crate::server::database::Database;
+use crate::server::intake::Intake;
 use crate::server::request::Submission;
 use crate::server::store::{ExperimentRecord, Principal, Store};
 use crate::server::timestamp::Timestamp;
@@ -19,9 +20,10 @@ type Id = Result<Path<String>, PathRejection>;
 /// `POST /api/experiments`
 pub(in crate::server) async fn create(
     State(database): State<Database>,
+    State(intake): State<Intake>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let (submission, body) = Submission::receive(request).await;
+    let (submission, body) = Submission::receive(&intake, request).await?;
     let action = body.and_then(Document::into_experiment).map(|experiment| {
         move |store: &Store, caller: &Principal, at: Timestamp| {
             let id = store.insert_experiment(caller, &experiment, at)?;
@@ -62,10 +64,11 @@ pub(in crate::server) async fn show(
 /// `POST /api/experiments/{id}/runs`
 pub(in crate::server) async fn start_run(
     State(database): State<Database>,
+    State(intake): State<Intake>,
     id: Id,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let (submission, body) = Submission::receive(request).await;
+    let (submission, body) = Submission::receive(&intake, request).await?;
     let action = body.and_then(Document::into_run).and_then(|run| {
         let id = named(id)?;
         Ok(move |store: &Store, caller: &Principal, at: Timestamp| {
@@ -86,10 +89,11 @@ pub(in crate::server) async fn start_run(
 /// `PATCH /api/experiments/{id}/runs/{run}`
 pub(in crate::server) async fn end_run(
     State(database): State<Database>,
+    State(intake): State<Intake>,
     path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let (submission, body) = Submission::receive(request).await;
+    let (submission, body) = Submission::receive(&intake, request).await?;
     let action = body.and_then(Document::into_run_end).and_then(|end| {
         let Path((id, run)) = path.map_err(|_| ApiError::unknown_run())?;
         Ok(move |store: &Store, caller: &Principal, at: Timestamp| {

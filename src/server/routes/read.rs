@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::server::answer::{Answer, ApiError};
 use crate::server::database::Database;
+use crate::server::query;
 use crate::server::request::bearer;
 use crate::server::store::{Principal, SessionFilter, SessionRecord, Store};
 use crate::server::timestamp::Timestamp;
@@ -18,6 +19,8 @@ const SESSIONS_DEFAULT: u32 = 50;
 const SESSIONS_LIMIT: u32 = 1_000;
 const EVENTS_DEFAULT: u32 = 1_000;
 const EVENTS_LIMIT: u32 = 10_000;
+const SESSION_PARAMETERS: [&str; 5] = ["agent", "user", "status", "since", "limit"];
+const EVENT_PARAMETERS: [&str; 2] = ["limit", "offset"];
 const STATUSES: [&str; 3] = ["active", "completed", "failed"];
 
 /// `GET /api/health`: no key needed.
@@ -106,13 +109,10 @@ pub(super) async fn answer(
             work(store, caller)
         })
         .await;
-    // The reading thread does not write: it would have to wait for the other one.
+    // The reading thread does not write: it would have to wait for the other one. Nor does the
+    // answer wait: that a key was used is worth noting, and no reason to refuse.
     if let Some(caller) = user.get().cloned() {
-        let note = move |store: &Store| {
-            store.note_use(&caller, now)?;
-            Answer::ok(&())
-        };
-        database.write(note).await?;
+        database.note(move |store| store.note_use(&caller, now));
     }
     answer
 }
@@ -131,19 +131,12 @@ fn accessible(
     }
 }
 
-/// The parameters of a query that are given and not blank; unknown ones are ignored.
-fn parameters(uri: &Uri) -> impl Iterator<Item = (String, String)> {
-    url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .filter(|(_, value)| !value.is_empty())
-}
-
 fn session_filter(uri: &Uri) -> Result<SessionFilter, ApiError> {
     let mut filter = SessionFilter {
         limit: SESSIONS_DEFAULT,
         ..SessionFilter::default()
     };
-    for (name, value) in parameters(uri) {
+    for (name, value) in query::parameters(uri) {
         match name.as_str() {
             "agent" => filter.agent = Some(value),
             "user" => filter.user = Some(value),
@@ -152,14 +145,9 @@ fn session_filter(uri: &Uri) -> Result<SessionFilter, ApiError> {
                 let message = format!("status must be one of {}", STATUSES.join(", "));
                 return Err(ApiError::bad_request(message));
             }
-            "since" => {
-                let since = Timestamp::parse(&value).ok_or_else(|| {
-                    ApiError::bad_request("since must be an RFC 3339 date and time")
-                })?;
-                filter.since = Some(since);
-            }
-            "limit" => filter.limit = number("limit", &value, 1, SESSIONS_LIMIT)?,
-            _ => {}
+            "since" => filter.since = Some(query::moment("since", &value)?),
+            "limit" => filter.limit = query::number("limit", &value, 1, SESSIONS_LIMIT)?,
+            _ => return Err(query::unknown(&name, &SESSION_PARAMETERS)),
         }
     }
     Ok(filter)
@@ -168,21 +156,12 @@ fn session_filter(uri: &Uri) -> Result<SessionFilter, ApiError> {
 /// `limit` and `offset` of a list of events.
 fn page(uri: &Uri) -> Result<(u32, u32), ApiError> {
     let (mut limit, mut offset) = (EVENTS_DEFAULT, 0);
-    for (name, value) in parameters(uri) {
+    for (name, value) in query::parameters(uri) {
         match name.as_str() {
-            "limit" => limit = number("limit", &value, 1, EVENTS_LIMIT)?,
-            "offset" => offset = number("offset", &value, 0, u32::MAX)?,
-            _ => {}
+            "limit" => limit = query::number("limit", &value, 1, EVENTS_LIMIT)?,
+            "offset" => offset = query::number("offset", &value, 0, u32::MAX)?,
+            _ => return Err(query::unknown(&name, &EVENT_PARAMETERS)),
         }
     }
     Ok((limit, offset))
-}
-
-fn number(name: &str, value: &str, least: u32, most: u32) -> Result<u32, ApiError> {
-    match value.parse() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(ApiError::bad_request(format!(
-            "{name} must be a whole number from {least} to {most}"
-        ))),
-    }
 }

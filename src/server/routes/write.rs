@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::server::answer::{Answer, ApiError};
 use crate::server::database::Database;
+use crate::server::intake::Intake;
 use crate::server::request::Submission;
 use crate::server::store::{
     NewEvent, NewSession, Outcome, Principal, Remembered, RememberedAnswer, Store,
@@ -18,9 +19,10 @@ use crate::server::validate::Document;
 /// `POST /api/sdk/sessions`
 pub(in crate::server) async fn create_session(
     State(database): State<Database>,
+    State(intake): State<Intake>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let (submission, body) = Submission::receive(request).await;
+    let (submission, body) = Submission::receive(&intake, request).await?;
     let action = body.and_then(Document::into_session).map(|session| {
         move |store: &Store, caller: &Principal, at: Timestamp| start(store, caller, &session, at)
     });
@@ -30,10 +32,11 @@ pub(in crate::server) async fn create_session(
 /// `PATCH /api/sdk/sessions/{id}`
 pub(in crate::server) async fn update_session(
     State(database): State<Database>,
+    State(intake): State<Intake>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let (submission, body) = Submission::receive(request).await;
+    let (submission, body) = Submission::receive(&intake, request).await?;
     let action = body.and_then(Document::into_outcome).and_then(|outcome| {
         let Path(id) = id.map_err(|_| ApiError::unknown_session())?;
         Ok(move |store: &Store, caller: &Principal, at: Timestamp| {
@@ -46,9 +49,10 @@ pub(in crate::server) async fn update_session(
 /// `POST /api/sdk/events`
 pub(in crate::server) async fn create_event(
     State(database): State<Database>,
+    State(intake): State<Intake>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let (submission, body) = Submission::receive(request).await;
+    let (submission, body) = Submission::receive(&intake, request).await?;
     let action = body.and_then(Document::into_event).map(|event| {
         move |store: &Store, caller: &Principal, at: Timestamp| record(store, caller, &event, at)
     });

@@ -126,14 +126,26 @@ impl Store {
         Ok(found.optional()?)
     }
 
-    /// Merges `outcome` into `session`; a status sets the time of completion, once.
+    /// Merges `outcome` into `session`; a status sets the time of completion, once. The latest
+    /// status counts, and `success` follows it where the same request does not say otherwise.
     pub(crate) fn update_session(
         &self,
         session: &mut SessionRecord,
         outcome: Outcome,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        for (name, value) in outcome.fields {
+        let mut fields = outcome.fields;
+        if let Some(status) = &outcome.status
+            && *status != session.status
+            && fields.get("success").is_none_or(Value::is_null)
+            && session
+                .outcome
+                .get("success")
+                .is_some_and(Value::is_boolean)
+        {
+            fields.insert("success".to_owned(), (status == "completed").into());
+        }
+        for (name, value) in fields {
             if !value.is_null() || !session.outcome.contains_key(&name) {
                 session.outcome.insert(name, value);
             }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::super::request::BODY_LIMIT;
+use super::super::intake::BODY_LIMIT;
 use super::super::validate::Document;
 use super::{EVENTS, Running, SESSIONS, answer};
 
@@ -52,7 +52,6 @@ async fn refusals_are_flat_json() {
             .await,
         ),
         (404, server.get("/api/sdk/nothing").await),
-        (404, server.get("/").await),
         (
             404,
             server.get(&format!("{SESSIONS}/sess_unknown/events")).await,
@@ -118,7 +117,6 @@ async fn what_is_not_even_http_does_not_stop_the_server() {
     ] {
         let answer = raw(&server, bytes).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
-        assert!(answer.contains("\"error\""), "{answer}");
     }
     server.session().await;
     server.stop().await;
@@ -128,8 +126,9 @@ async fn what_is_not_even_http_does_not_stop_the_server() {
 async fn a_client_that_goes_away_or_stalls_does_not_hold_up_the_end() {
     let server = Running::start();
     let head = format!(
-        "POST {EVENTS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-         content-length: 100\r\n\r\n{{"
+        "POST {EVENTS} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{",
+        server.address, server.key
     );
     let mut gone = TcpStream::connect(server.address).await.unwrap();
     gone.write_all(head.as_bytes()).await.unwrap();
