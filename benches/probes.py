@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import resource
 import sys
@@ -217,9 +218,21 @@ def steady(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class _Lines(logging.Handler):
+    """Counts what is logged."""
+
+    count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        del record
+        self.count += 1
+
+
 def deliver(options: dict[str, Any]) -> dict[str, Any]:
     """Deliver `events` over `sessions` sessions and wait for it."""
     client = _client(options)
+    lines = _Lines()
+    logging.getLogger("sentrial").addHandler(lines)
     tool_input, tool_output = _payloads(options.get("size", 1024))[0]
     sessions, each = options["sessions"], options["events"] // options["sessions"]
     started = time.perf_counter()
@@ -237,7 +250,9 @@ def deliver(options: dict[str, Any]) -> dict[str, Any]:
     cpu = time.process_time()
     stats = client.stats()
     # What the caller's thread has used, the start of Python included, is not delivery.
-    return {"seconds": took, "called": called, "cpu": cpu, "delivery": cpu - caller, **stats}
+    delivery = cpu - caller
+    told = {"seconds": took, "called": called, "cpu": cpu, "delivery": delivery}
+    return {**told, "lines": lines.count, **stats}
 
 
 def forks(options: dict[str, Any]) -> dict[str, Any]:

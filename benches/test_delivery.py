@@ -16,23 +16,26 @@ if TYPE_CHECKING:
     import pytest
 
 _IN_FLIGHT = 64
+_MOST_IN_FLIGHT = 256
+_MOST_LINES = 2
+_FAULTS: list[tuple[str, float, dict[str, float]]] = [
+    ("1 % of 429 with Retry-After: 0", 0.7, {"status": 429, "rate": 0.01, "retry_after": 0}),
+    ("30 % of 502", 0.4, {"status": 502, "rate": 0.3}),
+    ("5 % of resets", 0.5, {"reset_rate": 0.05}),
+]
 
 
 def test_latency_is_hidden(figure: Callable[[Figure], None], home: Path) -> None:
-    latency = 0.05
-    shares = []
+    rates = []
     for _ in range(3):
-        with sink(latency=latency) as server:
-            run = probe("deliver", home, url=server.url, sessions=500, events=5000)
+        with sink(latency=0.05) as server:
+            run = probe("deliver", home, url=server.url, sessions=500, events=40_000)
             counts = server.counts()
-        assert (counts["sessions"], counts["events"]) == (500, 5000)
-        assert counts["peak"] == _IN_FLIGHT
-        rate = (counts["sessions"] + counts["events"]) / run["seconds"]
-        shares.append(rate / (_IN_FLIGHT / latency))
-    share = median(shares)
-    note = f"{share * _IN_FLIGHT / latency:,.0f} requests/s"
-    name = "50 ms latency, 500 sessions: share of in-flight / latency"
-    figure(Figure(name, share, 0.9, " x", at_least=True, note=note))
+        assert (counts["sessions"], counts["events"]) == (500, 40_000)
+        assert _IN_FLIGHT < counts["peak"] <= _MOST_IN_FLIGHT
+        rates.append(40_000 / run["seconds"])
+    name = "50 ms latency, 500 sessions: events/s"
+    figure(Figure(name, median(rates), 4000, "", at_least=True))
 
 
 def test_no_latency(figure: Callable[[Figure], None], home: Path) -> None:
@@ -57,6 +60,26 @@ def test_no_latency(figure: Callable[[Figure], None], home: Path) -> None:
     figure(Figure(name, median(cpu), 0.45, " s", note=note))
     name = f"0 ms latency: rate / bare reqwest loop, {_IN_FLIGHT} connections"
     figure(Figure(name, median(ratios), 0.5, " x", at_least=True))
+
+
+def test_faults_slow_down_and_stop_nothing(figure: Callable[[Figure], None], home: Path) -> None:
+    def rate(**faults: float) -> float:
+        with sink(check=True, **faults) as server:
+            run = probe("deliver", home, url=server.url, sessions=200, events=20_000)
+            counts = server.counts()
+        assert (counts["sessions"], counts["events"]) == (200, 20_000)
+        assert (counts["doubled"], counts["disordered"], run["dropped"]) == (0, 0, {})
+        assert run["lines"] <= _MOST_LINES
+        return 20_000 / float(run["seconds"])
+
+    shares: dict[str, list[float]] = {}
+    for _ in range(3):
+        undisturbed = rate()
+        for name, _, faults in _FAULTS:
+            shares.setdefault(name, []).append(rate(**faults) / undisturbed)
+    for name, least, _ in _FAULTS:
+        share = median(shares[name])
+        figure(Figure(f"{name}: share of the rate", share, least, " x", at_least=True))
 
 
 def test_against_thepublished_sdk(
