@@ -9,7 +9,8 @@ from sentrial import _lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from logging import Logger
+    from collections.abc import Iterator
+    from logging import Handler, Logger
 
 _ON = ("1", "true", "yes", "on")
 _WARNING = 30
@@ -56,7 +57,45 @@ def _print(lines: list[tuple[int, str]]) -> None:
         shown = [f"{now} sentrial {_NAMES.get(level, level)} {line}\n" for level, line in lines]
     else:
         shown = [f"{line}\n" for level, line in lines if level >= _WARNING]
-    sys.stderr.write("".join(shown))
+    try:
+        sys.stderr.write("".join(shown))
+    except (OSError, ValueError):  # closed, as at the end of a program whose output was captured
+        return
+
+
+def _handlers(logger: Logger) -> Iterator[Handler]:
+    at: Logger | None = logger
+    found = False
+    while at is not None:
+        for handler in at.handlers:
+            found = True
+            yield handler
+        at = at.parent if at.propagate else None
+    if not found:
+        import logging
+
+        if logging.lastResort is not None:
+            yield logging.lastResort
+
+
+def _is_closed(handler: Handler) -> bool:
+    return bool(getattr(getattr(handler, "stream", None), "closed", False))
+
+
+def _log(logger: Logger, level: int, text: str) -> None:
+    """Log a line, not to streams that are closed: logging would print a traceback for each.
+
+    Those that pytest captures with are closed before the end of the process.
+    """
+    handlers = list(_handlers(logger))
+    if not any(map(_is_closed, handlers)):
+        logger.log(level, "%s", text)
+    elif logger.isEnabledFor(level):
+        record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None)
+        if logger.filter(record):
+            for handler in handlers:
+                if level >= handler.level and not _is_closed(handler):
+                    handler.handle(record)
 
 
 def emit(lines: list[tuple[int, str]]) -> None:
@@ -69,4 +108,4 @@ def emit(lines: list[tuple[int, str]]) -> None:
         return
     logger = _logger()
     for level, text in lines:
-        logger.log(level, "%s", text)
+        _log(logger, level, text)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::python::once::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use crate::core::process::Process;
 
@@ -39,8 +39,17 @@ pub(crate) fn block_on<A: Awaited>(py: Python<'_>, awaited: &Arc<A>) -> PyResult
     if awaited.is_over() {
         return Ok(());
     }
-    if has_gevent(py) && in_greenlet(py, Arc::clone(awaited) as Arc<dyn Awaited>)? {
-        return Ok(());
+    if is_loaded(py, intern!(py, "gevent.hub")) {
+        let module = intern!(py, "sentrial._gevent");
+        if in_greenlet(py, module, Arc::clone(awaited) as Arc<dyn Awaited>)? {
+            return Ok(());
+        }
+    }
+    if is_loaded(py, intern!(py, "eventlet.hubs")) {
+        let module = intern!(py, "sentrial._eventlet");
+        if in_greenlet(py, module, Arc::clone(awaited) as Arc<dyn Awaited>)? {
+            return Ok(());
+        }
     }
     let deadline = || awaited.deadline();
     wait_for(py, awaited.process(), deadline, || awaited.is_over())
@@ -82,25 +91,29 @@ pub(crate) fn left(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|at| at.saturating_duration_since(Instant::now()))
 }
 
-/// Has the program loaded gevent? Looked up, never imported.
-fn has_gevent(py: Python<'_>) -> bool {
+/// Has the program loaded this module? Looked up, never imported.
+fn is_loaded(py: Python<'_>, module: &Bound<'_, PyString>) -> bool {
     let modules = py
         .import(intern!(py, "sys"))
         .and_then(|sys| sys.getattr(intern!(py, "modules")));
     modules
         .ok()
         .and_then(|modules| modules.cast_into::<PyDict>().ok())
-        .is_some_and(|modules| modules.contains(intern!(py, "gevent.hub")).unwrap_or(false))
+        .is_some_and(|modules| modules.contains(module).unwrap_or(false))
 }
 
-/// Waits in gevent's native thread pool, so that other greenlets go on. False if this thread runs
-/// no greenlets.
-fn in_greenlet(py: Python<'_>, awaited: Arc<dyn Awaited>) -> PyResult<bool> {
+/// Waits so that other greenlets go on, as the module knows how to. False if this thread runs no
+/// greenlets.
+fn in_greenlet(
+    py: Python<'_>,
+    module: &Bound<'_, PyString>,
+    awaited: Arc<dyn Awaited>,
+) -> PyResult<bool> {
     let native = NativeWait {
         awaited,
         stopped: AtomicBool::new(false),
     };
-    py.import(intern!(py, "sentrial._gevent"))?
+    py.import(module)?
         .call_method1(intern!(py, "wait"), (native,))?
         .extract()
 }
@@ -129,6 +142,15 @@ impl NativeWait {
                 waiting.wait(generation, slice);
             }
         });
+    }
+
+    /// Is it over, or its time? Does not block.
+    fn look(&self) -> bool {
+        if self.awaited.is_over() || slice(self.awaited.deadline()).is_none() {
+            return true;
+        }
+        self.awaited.process().nudge();
+        false
     }
 
     /// Makes `run` return within 50 ms.
