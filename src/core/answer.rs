@@ -118,7 +118,7 @@ fn describe(body: &str) -> (Option<String>, Option<String>) {
         return describe_json(&value);
     }
     if body.starts_with('<') {
-        return (None, title(body).or_else(|| sentence(&without_tags(body))));
+        return (None, page_title(body.as_bytes()));
     }
     (None, sentence(body))
 }
@@ -167,6 +167,31 @@ fn text_of(value: &Value) -> Option<String> {
         Value::String(text) => sentence(text),
         other => sentence(&other.to_string()),
     }
+}
+
+/// Is a body an HTML page? `kind` is its `Content-Type`: some servers declare everything as HTML,
+/// and some gateways declare nothing, so the body decides in either case.
+#[must_use]
+pub(super) fn is_page(kind: Option<&str>, body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let text = body.trim_ascii_start();
+    let kind = kind.unwrap_or_default().trim_start().to_ascii_lowercase();
+    let declared = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
+    let starts: &[&[u8]] = if declared {
+        &[b"<"]
+    } else {
+        &[b"<!doctype html", b"<html", b"<head"]
+    };
+    starts.iter().any(|start| {
+        text.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start))
+    })
+}
+
+/// What an HTML page calls itself, or else the beginning of its text.
+pub(super) fn page_title(page: &[u8]) -> Option<String> {
+    let page = String::from_utf8_lossy(page);
+    title(&page).or_else(|| sentence(&without_tags(&page)))
 }
 
 /// The title of an HTML page.
@@ -321,6 +346,36 @@ mod tests {
         assert_eq!(said("<"), pair(None, "Bad Request"));
         assert_eq!(said("<script>never closed"), pair(None, "Bad Request"));
         assert_eq!(said("<é<title"), pair(None, "Bad Request"));
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_body() {
+        for (kind, body) in [
+            (Some("text/html"), "<html>"),
+            (
+                Some("Text/HTML; charset=utf-8"),
+                "\r\n <!-- blocked --><body>no</body>",
+            ),
+            (
+                Some("application/xhtml+xml"),
+                "<?xml version='1.0'?><html/>",
+            ),
+            (Some("text/html"), "\u{feff}<h1>Access Denied</h1>"),
+            (Some("text/plain"), "<!DOCTYPE HTML PUBLIC>"),
+            (Some("application/json"), "<HTML>"),
+            (None, "<head>"),
+        ] {
+            assert!(is_page(kind, body.as_bytes()), "{kind:?} {body}");
+        }
+        for (kind, body) in [
+            (Some("text/html"), r#"{"id": "1"}"#),
+            (Some("text/html"), "OK"),
+            (Some("text/html"), ""),
+            (Some("application/xml"), "<Error/>"),
+            (None, "<"),
+        ] {
+            assert!(!is_page(kind, body.as_bytes()), "{kind:?} {body}");
+        }
     }
 
     #[test]

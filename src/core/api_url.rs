@@ -104,6 +104,29 @@ impl ApiUrl {
         self.loopback
     }
 
+    /// Whether a connection to it ends on this machine: loopback, `0.0.0.0` or `::`.
+    #[must_use]
+    pub fn is_this_machine(&self) -> bool {
+        let unspecified = match self.url.host() {
+            Some(Host::Ipv4(address)) => address.is_unspecified(),
+            Some(Host::Ipv6(address)) => address.is_unspecified(),
+            _ => false,
+        };
+        self.loopback || unspecified
+    }
+
+    /// Whether it is reached by https.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The address in its parts.
+    #[must_use]
+    pub const fn parsed(&self) -> &Url {
+        &self.url
+    }
+
     /// Scheme, host and port, for example `https://api.sentrial.com`.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -157,6 +157,9 @@ impl Queue {
 fn readable(reply: &Reply) -> Reply {
     let failed = |what: &str| Reply::Failed(Failure::Connection(what.to_owned()));
     match reply {
+        Reply::Answer(answer) if answer.imposed_page().is_some() => {
+            failed("a page instead of an answer to GET /api/sdk/pii-config")
+        }
         Reply::Answer(Answer { status, body, .. }) => match status {
             200..=299 if organisation::read(body).is_none() => {
                 failed("the server's answer to GET /api/sdk/pii-config cannot be read")

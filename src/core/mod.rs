@@ -7,6 +7,7 @@ pub mod call;
 pub mod client;
 pub mod clock;
 pub mod concurrency;
+mod content_coding;
 pub mod error;
 pub mod exit;
 mod handover;
@@ -34,5 +35,6 @@ pub mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub mod transport;
 mod worker;

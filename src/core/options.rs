@@ -6,6 +6,7 @@
 
 mod batch;
 mod environment;
+mod no_proxy;
 mod numbers;
 mod proxies;
 mod spool;
@@ -21,7 +22,7 @@ use url::Url;
 pub use self::batch::{BatchArgs, BatchOptions};
 pub use self::environment::{DeliveryMode, Environment};
 use self::numbers::Numbers;
-pub use self::proxies::Proxies;
+pub use self::proxies::{Proxies, Way};
 pub use self::spool::SpoolPlaces;
 use super::error::ConfigError;
 
@@ -104,13 +105,10 @@ impl ProxyUrl {
         self.0.as_str()
     }
 
-    fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+    /// Is the proxy itself spoken to by TLS?
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.scheme() == "https"
     }
 
     /// Reads `http://host:port`, `https://…` or plain `host:port`.

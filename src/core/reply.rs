@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::answer;
 use super::api_key::ApiKey;
 use super::notices::{Level, Notice};
+use super::retry::{self, StatusClass};
 
 /// The result of one attempt.
 #[derive(Debug, Clone)]
@@ -85,14 +87,29 @@ pub struct Answer {
     pub body: Bytes,
     /// Is the body an HTML page?
     pub page: bool,
+    /// Why the body is not all that the server announced, if it is not.
+    pub broken: Option<String>,
 }
 
 impl Answer {
-    /// A page instead of the API's answer: whatever sent it, it was not the API.
+    /// A page instead of the API's answer: what sent it was not the API.
+    ///
+    /// A status that asks for another attempt anyway says more than its page.
     pub(super) fn imposed_page(&self) -> Option<Failure> {
-        (self.page && (200..300).contains(&self.status)).then(|| {
+        let class = retry::classify(self.status);
+        let is_final = matches!(
+            class,
+            StatusClass::Success | StatusClass::Unauthorized | StatusClass::Rejected
+        );
+        (self.page && is_final).then(|| {
+            let title = match self.status {
+                200..=299 => None,
+                _ => answer::page_title(&self.body),
+            };
+            let title = title.map_or_else(String::new, |title| format!(", \"{title}\""));
             Failure::Page(format!(
-                "a page instead of the API's answer ({}): a proxy or the sign-in page of a network",
+                "a page instead of the API's answer ({}{title}): a proxy or the sign-in page of a \
+                 network stands between, or the address is not that of the API",
                 self.status
             ))
         })

@@ -197,8 +197,10 @@ pub struct Request {
     pub(super) attempts: u32,
     /// Answers that put the fault on this request alone (408, 425, 500, no usable id).
     pub(super) faults: u32,
-    /// Those of them with status 500.
-    pub(super) refused_500: u32,
+    /// Answers 500, or pages, that refused it.
+    pub(super) refusals: u32,
+    /// Answers 2xx that broke off before what was asked for.
+    pub(super) breaks: u32,
     /// Requests of the client delivered when the failures of this one began.
     pub(super) delivered_before: Option<u64>,
     /// Was it the probe of a client whose delivery is broken? Known once it has landed.
@@ -236,7 +238,8 @@ impl Request {
             sent_at: None,
             attempts: 0,
             faults: 0,
-            refused_500: 0,
+            refusals: 0,
+            breaks: 0,
             delivered_before: None,
             probe: false,
             key_epoch: 0,

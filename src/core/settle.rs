@@ -1,5 +1,6 @@
 //! What becomes of a request once an attempt has ended.
 
+mod fault;
 mod requeue;
 
 use std::sync::Arc;
@@ -17,8 +18,6 @@ use super::reply::{Answer, Failure, Reply};
 use super::request::{Kind, Patience, Request};
 use super::retry::{self, Kind as Pace, StatusClass};
 
-/// A request answered 500 this often, while others succeed, is at fault itself.
-const MAX_500: u32 = 8;
 /// What a request waits that was refused (429) without `Retry-After`, while others get through.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
@@ -83,7 +82,7 @@ impl Queue {
 
     fn answered(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
         if let Some(failure) = answer.imposed_page() {
-            return self.failed(request, &failure, at);
+            return self.page(request, &answer, &failure, at);
         }
         match retry::classify(answer.status) {
             StatusClass::Success => self.succeeded(request, answer, at),
@@ -102,7 +101,7 @@ impl Queue {
     fn succeeded(&mut self, request: Request, answer: Answer, at: Moment<'_>) {
         if request.kind == Kind::Create {
             let Some(id) = session_id_from(&answer.body) else {
-                return self.nameless(request, &answer, at);
+                return self.without_id(request, &answer, at);
             };
             request.session.resolve(&id);
         }
@@ -122,24 +121,6 @@ impl Queue {
         if request.kind == Kind::Create {
             self.identified(&request.session, at.now);
         }
-    }
-
-    /// A session was created but its id cannot be read.
-    fn nameless(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
-        let error = DeliveryError::BadAnswer {
-            message: format!("the answer {} to a session has no usable id", answer.status),
-        };
-        self.works(&request, at);
-        request.attempts += 1;
-        request.faults += 1;
-        if request.faults <= self.limits.max_retries {
-            self.last_error = Some(error.to_string());
-            return self.again(request, answer.retry_after, at);
-        }
-        self.report(request.kind, answer.status, &error.to_string());
-        let session = Arc::clone(&request.session);
-        self.forget(request, DropReason::BadAnswer, Some(error.clone()));
-        self.bury(&session, DropReason::BadAnswer, Some(&error), at.now);
     }
 
     fn unauthorized(&mut self, request: Request, answer: &Answer, at: Moment<'_>) {
@@ -262,49 +243,6 @@ impl Queue {
             return self.delay(request, pause, at.now);
         }
         self.put_back(request, at.now);
-    }
-
-    /// 408, 425, 500 and the like: this request is tried again, the others go on.
-    fn failing(&mut self, mut request: Request, answer: &Answer, at: Moment<'_>) {
-        let (status, retry_after) = (answer.status, answer.retry_after);
-        self.attempted(&request, Attempted::Answered, at);
-        request.attempts += 1;
-        request.faults += 1;
-        let error = at.error(answer);
-        self.last_error = Some(error.to_string());
-        let totals = self.totals();
-        let (again, reason) = (request.faults > 1, error.to_string());
-        let line = self
-            .health
-            .faulty(at.now, request.probe, again, &reason, at.wait(None), totals);
-        self.say_if(line);
-        if let Patience::Blocking { .. } = request.patience {
-            return self.once_more(request, DeliveryError::from(error), retry_after, at);
-        }
-        let delivered = self.counters.successes();
-        if status == 500 {
-            request.refused_500 += 1;
-            if request.refused_500 == 1 {
-                request.delivered_before = Some(delivered);
-            }
-        }
-        let others_succeed = request
-            .delivered_before
-            .is_some_and(|then| delivered > then);
-        if request.refused_500 >= MAX_500 && others_succeed {
-            self.report(request.kind, status, &error.to_string());
-            return self.refuse(
-                request,
-                DropReason::Rejected500,
-                DeliveryError::from(error),
-                at,
-            );
-        }
-        // What fails with a 500 would meet another at once.
-        if status != 500 && self.health.works(at.now) {
-            return self.alone(request, retry_after, at);
-        }
-        self.again(request, retry_after, at);
     }
 
     fn rejected(&mut self, request: Request, answer: &Answer, at: Moment<'_>) {

@@ -8,22 +8,29 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, Method, NoProxy, Proxy, Response, Url};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, Proxy, Response, Url};
+use tokio::time::timeout_at;
 
+use super::answer;
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
 use super::clock;
-use super::options::{Proxies, ProxyUrl};
+use super::options::ProxyUrl;
 use super::reply::{Answer, Failure, Reply};
 use super::resolver::Resolver;
-use super::retry;
+use super::tls::TlsConfig;
+use super::{content_coding, retry, tls};
 
 /// Bytes of an answer that are read; the rest is left and the connection closed. Four times what an
 /// event may have by default: a server may repeat what it was sent, in several places.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 /// Redirects with an unchanged method that are followed on the same origin.
 const MAX_REDIRECTS: usize = 3;
+/// How long connecting may take, TLS included; shared out over the addresses of a name.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Share of an attempt's time-out within which the body of the answer is read.
+const BODY_SHARE: f64 = 0.98;
 /// How long an unused connection is kept; shorter than the idle limit of common load balancers.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 /// An HTTP/2 connection on which nothing has come for so long, although requests wait on it, is asked
@@ -35,12 +42,27 @@ const PING: Duration = Duration::from_secs(5);
 pub struct Config {
     /// PEM file of the only roots to trust, from `ca_file` or the environment.
     pub ca_file: Option<PathBuf>,
-    /// Explicit proxy for everything; otherwise the environment's proxies count.
+    /// The proxy that stands before the server, by option or by the environment.
     pub proxy: Option<ProxyUrl>,
-    /// The environment's proxies.
-    pub proxies: Proxies,
     /// Is TLS needed? Without it no certificates are loaded.
     pub tls: bool,
+    /// How long connecting may take.
+    pub connect: Duration,
+}
+
+impl Config {
+    fn tls_config(&self) -> Result<Option<TlsConfig>, String> {
+        let needed = self.tls || self.ca_file.is_some();
+        needed
+            .then(|| tls::config(self.ca_file.as_deref()))
+            .transpose()
+    }
+}
+
+/// How long connecting may take where an attempt may take `timeout`: an answer needs its time, too.
+#[must_use]
+pub fn connect_timeout(timeout: Duration) -> Duration {
+    CONNECT.min(timeout.mul_f64(0.75))
 }
 
 /// One attempt to be made.
@@ -67,8 +89,16 @@ pub struct Attempt {
 /// A pool of connections, which all copies share.
 #[derive(Debug, Clone)]
 pub struct Transport {
-    config: Arc<Config>,
+    shared: Arc<Shared>,
     pool: Arc<ArcSwap<Pool>>,
+}
+
+/// What outlives a pool of connections.
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    names: Names,
+    tls: Option<TlsConfig>,
 }
 
 #[derive(Debug)]
@@ -83,15 +113,21 @@ impl Transport {
     /// # Errors
     /// In words: the CA file or the proxy cannot be used.
     pub fn build(config: &Config) -> Result<Self, String> {
-        let pool = Arc::new(ArcSwap::from_pointee(Pool::build(config)?));
-        let config = Arc::new(config.clone());
-        Ok(Self { config, pool })
+        let shared = Shared {
+            config: config.clone(),
+            names: Names::default(),
+            tls: config.tls_config()?,
+        };
+        Ok(Self {
+            pool: Arc::new(ArcSwap::from_pointee(Pool::build(&shared)?)),
+            shared: Arc::new(shared),
+        })
     }
 
     /// Leaves the connections to the requests that are on them: further ones use new ones.
     pub fn renew(&self) {
-        // What could be built once fails only if a file has gone; then the old ones are kept.
-        if let Ok(pool) = Pool::build(&self.config) {
+        // What could be built once can be built again; if not, the old ones are kept.
+        if let Ok(pool) = Pool::build(&self.shared) {
             self.pool.store(Arc::new(pool));
         }
     }
@@ -121,26 +157,44 @@ impl Transport {
         Reply::Failed(Failure::Timeout(format!("no answer within {seconds} s")))
     }
 
-    /// Makes one attempt, without a time-out.
+    /// Makes one attempt. The caller sees to it that the head of the answer comes in time; the body
+    /// ends a little before that, so that the status is not lost with it.
     pub async fn exchange(&self, attempt: &Attempt) -> Reply {
-        let url = attempt.url.join(&attempt.path);
-        let Ok(mut url) = Url::parse(&url) else {
-            return Reply::Failed(Failure::Unsendable(
-                "the address cannot be built".to_owned(),
-            ));
-        };
+        let until = Instant::now() + attempt.timeout.mul_f64(BODY_SHARE);
+        match self.head(attempt).await {
+            Ok(response) => {
+                self.shared.names.reached(&response);
+                Reply::Answer(read(response, until).await)
+            }
+            Err(failure) => Reply::Failed(failure),
+        }
+    }
+
+    /// The head of the answer, redirects followed.
+    async fn head(&self, attempt: &Attempt) -> Result<Response, Failure> {
+        let mut url = Url::parse(&attempt.url.join(&attempt.path))
+            .map_err(|_| Failure::Unsendable("the address cannot be built".to_owned()))?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = match self.request(attempt, url.clone()).await {
-                Ok(response) => response,
-                Err(error) => return Reply::Failed(failure(&error)),
-            };
+            let response = self.request(attempt, url).await;
+            let response = response.map_err(|error| self.failure(&error))?;
             match redirect_target(&response, &attempt.url) {
-                Target::None => return read(response).await,
+                Target::None => return Ok(response),
                 Target::Follow(next) => url = next,
-                Target::Refuse(why) => return Reply::Failed(Failure::Redirect(why)),
+                Target::Refuse(why) => return Err(Failure::Redirect(why)),
             }
         }
-        Reply::Failed(Failure::Redirect("too many redirects".to_owned()))
+        Err(Failure::Redirect("too many redirects".to_owned()))
+    }
+
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        if error.is_builder() {
+            return Failure::Unsendable(in_words(error));
+        }
+        if error.is_connect() && error.is_timeout() {
+            let seconds = self.shared.config.connect.as_secs_f64();
+            return Failure::Timeout(format!("no connection within {seconds} s"));
+        }
+        Failure::Connection(in_words(error))
     }
 
     async fn request(&self, attempt: &Attempt, url: Url) -> reqwest::Result<Response> {
@@ -161,9 +215,9 @@ impl Transport {
 }
 
 impl Pool {
-    fn build(config: &Config) -> Result<Self, String> {
-        // Fails only if it is installed already, which is what we want.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    fn build(shared: &Shared) -> Result<Self, String> {
+        let config = &shared.config;
+        tls::install_provider();
         let mut builder = Client::builder()
             .user_agent(concat!(
                 "sentrial-python/",
@@ -173,25 +227,46 @@ impl Pool {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .tcp_nodelay(true)
-            .dns_resolver(Names::default())
+            .dns_resolver(shared.names.clone())
+            .default_headers(default_headers())
+            .connect_timeout(config.connect)
             .http2_keep_alive_interval(PING)
             .http2_keep_alive_timeout(PING)
             .pool_idle_timeout(POOL_IDLE);
         // The proxies were read with the options; reqwest would read the environment again, here.
         builder = builder.no_proxy();
-        for proxy in proxies(config)? {
-            builder = builder.proxy(proxy);
+        if let Some(proxy) = &config.proxy {
+            let proxy = Proxy::all(proxy.expose());
+            builder = builder.proxy(proxy.map_err(|_| "proxy: not a usable address".to_owned())?);
         }
-        let client = builder.tls_certs_only(roots(config)?).build();
+        builder = match &shared.tls {
+            Some(tls) => builder.tls_backend_preconfigured(tls.clone()),
+            None => builder.tls_certs_only([]),
+        };
+        let client = builder.build();
         let client = client.map_err(|error| format!("HTTP client: {}", in_words(&error)))?;
         let since = Instant::now();
         Ok(Self { client, since })
     }
 }
 
+fn default_headers() -> HeaderMap {
+    let accepted = HeaderValue::from_static(content_coding::ACCEPTED);
+    HeaderMap::from_iter([(ACCEPT_ENCODING, accepted)])
+}
+
 /// Lends the connector our resolver.
 #[derive(Debug, Default, Clone)]
 struct Names(Arc<Resolver>);
+
+impl Names {
+    /// Notes which of a name's addresses has answered.
+    fn reached(&self, response: &Response) {
+        if let Some(address) = response.remote_addr() {
+            self.0.reached(address.ip());
+        }
+    }
+}
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
@@ -223,66 +298,6 @@ fn headers(attempt: &Attempt) -> HeaderMap {
         headers.insert("x-sentrial-timestamp", value);
     }
     headers
-}
-
-fn proxies(config: &Config) -> Result<Vec<Proxy>, String> {
-    let unusable = |_| "proxy: not a usable address".to_owned();
-    if let Some(proxy) = &config.proxy {
-        return Ok(vec![Proxy::all(proxy.expose()).map_err(unusable)?]);
-    }
-    let Proxies {
-        http,
-        https,
-        no_proxy,
-    } = &config.proxies;
-    let direct = || no_proxy.as_deref().and_then(NoProxy::from_string);
-    let mut proxies = Vec::new();
-    if let Some(proxy) = http {
-        proxies.push(
-            Proxy::http(proxy.expose())
-                .map_err(unusable)?
-                .no_proxy(direct()),
-        );
-    }
-    if let Some(proxy) = https {
-        proxies.push(
-            Proxy::https(proxy.expose())
-                .map_err(unusable)?
-                .no_proxy(direct()),
-        );
-    }
-    Ok(proxies)
-}
-
-/// The roots to trust: those of `ca_file`, else the system's (`SSL_CERT_FILE` counts), else
-/// Mozilla's, because a bare container has none and reqwest refuses to build without any.
-fn roots(config: &Config) -> Result<Vec<Certificate>, String> {
-    if let Some(file) = &config.ca_file {
-        let name = file.display();
-        let pem = std::fs::read(file).map_err(|error| format!("ca_file {name}: {error}"))?;
-        let certs = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-        return if certs.is_empty() {
-            Err(format!("ca_file {name}: holds no PEM certificate"))
-        } else {
-            Ok(certs)
-        };
-    }
-    if !config.tls {
-        return Ok(Vec::new());
-    }
-    let system = rustls_native_certs::load_native_certs().certs;
-    let certs: Vec<_> = system
-        .iter()
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .collect();
-    if !certs.is_empty() {
-        return Ok(certs);
-    }
-    let mozilla = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-    Ok(mozilla
-        .iter()
-        .filter_map(|der| Certificate::from_der(der).ok())
-        .collect())
 }
 
 enum Target {
@@ -319,52 +334,42 @@ fn redirect_target(response: &Response, home: &ApiUrl) -> Target {
     Target::Follow(next)
 }
 
-async fn read(mut response: Response) -> Reply {
+/// The answer, once its head is there: the status says what became of the request, whatever befalls
+/// the body.
+async fn read(mut response: Response, until: Instant) -> Answer {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
     let retry_after =
         header("retry-after").and_then(|text| retry::parse_retry_after(text, SystemTime::now()));
     let request_id = header("x-request-id").map(ToOwned::to_owned);
     let date = header("date").and_then(|text| httpdate::parse_http_date(text).ok());
-    let html = header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    let kind = header("content-type").map(ToOwned::to_owned);
+    let coding = header("content-encoding").map(ToOwned::to_owned);
     let mut body = BytesMut::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
+    let broken = loop {
+        match timeout_at(until.into(), response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
                 let room = ANSWER_LIMIT - body.len();
                 body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
                 if body.len() >= ANSWER_LIMIT {
-                    break;
+                    break None;
                 }
             }
-            Ok(None) => break,
-            Err(error) => return Reply::Failed(failure(&error)),
+            Ok(Ok(None)) => break None,
+            Ok(Err(error)) => break Some(in_words(&error)),
+            Err(_) => break Some("the answer does not end in time".to_owned()),
         }
-    }
-    Reply::Answer(Answer {
+    };
+    let body = content_coding::decoded(coding.as_deref(), body.freeze(), ANSWER_LIMIT);
+    Answer {
         status,
         retry_after,
         request_id,
         date,
-        page: html && is_page(&body),
-        body: body.freeze(),
-    })
-}
-
-/// Does a body declared as HTML look like a page? Some servers declare everything as HTML.
-fn is_page(body: &[u8]) -> bool {
-    let text = body.trim_ascii_start();
-    [&b"<!doctype html"[..], b"<html"].iter().any(|start| {
-        text.get(..start.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(start))
-    })
-}
-
-fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_builder() {
-        return Failure::Unsendable(in_words(error));
+        page: answer::is_page(kind.as_deref(), &body),
+        broken,
+        body,
     }
-    Failure::Connection(in_words(error))
 }
 
 /// The innermost cause: "Connection refused (os error 111)" rather than a chain of wrappers. Never
@@ -373,6 +378,9 @@ fn in_words(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     let mut text = None;
     while let Some(inner) = cause {
+        if let Some(words) = tls::fault(inner) {
+            return words;
+        }
         text = Some(inner.to_string());
         cause = inner.source();
     }

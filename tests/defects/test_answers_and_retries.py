@@ -81,13 +81,19 @@ def test_d10_a_loud_client_shows_it_too(collector: Collector) -> None:
     assert caught.value.retry_after == 9
 
 
-@pytest.mark.parametrize("path", [EVENTS, SESSIONS])
-@pytest.mark.parametrize("batching", [None, False])
+LOST = {"before": RESET_BEFORE, "502": Answer(502), "500": Answer(500), "408": Answer(408)}
+#: They say that an event is stored, and keep the id of a session.
+HALF = {"middle": RESET_MIDDLE, "truncated": truncated()}
+
+
 @pytest.mark.parametrize(
-    "lost",
-    [RESET_BEFORE, RESET_MIDDLE, truncated(), Answer(502), Answer(500), Answer(408)],
-    ids=["before", "middle", "truncated", "502", "500", "408"],
+    ("path", "lost"),
+    [
+        *(pytest.param(EVENTS, lost, id=f"event, {name}") for name, lost in LOST.items()),
+        *(pytest.param(SESSIONS, x, id=f"session, {name}") for name, x in (LOST | HALF).items()),
+    ],
 )
+@pytest.mark.parametrize("batching", [None, False])
 def test_c10_a_repeated_request_is_the_same_request(
     collector: Collector, lost: Answer, path: str, batching: Any
 ) -> None:

@@ -31,19 +31,58 @@ def test_a_page_is_not_the_api(
     assert "a page instead of the API's answer" in broke
 
 
-HALVES = {
-    "half an answer": truncated(),
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 451])
+def test_a_page_that_refuses_is_not_the_api_either(
+    server: Collector, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """A proxy that blocks an address answers with a page; the API refuses with JSON."""
+    page = html(status, "<!-- x --><html><title>Blocked by policy</title></html>")
+    server.always(".*", ".*", page)
+    broke, _ = outlast(server, caplog, server.clear_scripts, client_of(server), word="broke")
+    assert f'a page instead of the API\'s answer ({status}, "Blocked by policy")' in broke
+
+
+def test_half_an_answer_to_a_session_is_none(
+    server: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server has stored the session: asked for again with its key, it is stored once."""
+    server.always(".*", ".*", truncated())
+    outlast(server, caplog, server.clear_scripts, client_of(server), word="broke")
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+UNREADABLE = {
+    "half": truncated(),
     "less than announced": Answer(content_length=5000, close=True),
+    "plain json labelled as gzip": Answer(headers={"Content-Encoding": "gzip"}),
+    "noise labelled as gzip": Answer(body=b"\x1f\x8b\x08\xff", headers={"Content-Encoding": "gzip"}),
+    "an unknown coding": Answer(headers={"Content-Encoding": "br"}),
+    "no chunk": Answer(raw=CHUNKED + b'zz\r\n{"id": 1}\r\n'),
+    "half a chunk": Answer(raw=CHUNKED + b"ff\r\n{"),
 }
 
 
-@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
-def test_half_an_answer_is_none(
-    server: Collector, caplog: pytest.LogCaptureFixture, half: Answer
+@pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_the_status_says_is_delivered_is_not_sent_again(
+    server: Collector, caplog: pytest.LogCaptureFixture, answer: Answer
 ) -> None:
-    """The server has stored the request: sent again with its key, it is stored once."""
-    server.always(".*", ".*", half)
-    outlast(server, caplog, server.clear_scripts, client_of(server), word="broke")
+    server.always("POST", "/api/sdk/events", answer)
+    server.always("PATCH", ".*", answer)
+    client = client_of(server)
+    record(client)
+    stats = settled(client)
+    assert (stats["delivered"], stats["retries"], stats["dropped"]) == (RECORDED, 0, {})
+    assert lines(caplog, server, client) == []
+
+
+@pytest.mark.parametrize("name", ["plain json labelled as gzip", "less than announced"])
+def test_an_id_that_is_there_is_read(server: Collector, name: str) -> None:
+    server.always(".*", ".*", UNREADABLE[name])
+    client = client_of(server)
+    record(client)
+    assert settled(client)["delivered"] == RECORDED
+    check_taken_once_in_order(server)
 
 
 ODD = {

@@ -43,13 +43,10 @@ def network(url: str, route: dict[str, Any]) -> Iterator[Finding]:
     """Check the way to ``url``, or to the proxy that stands before it."""
     target = Target.of(url)
     proxy = route["proxy"]
-    if proxy is None:
-        yield ok("proxy", "none is configured")
-    elif _is_direct(target.host, route["no_proxy"] or ""):
-        yield ok("proxy", f"{proxy}, but NO_PROXY excepts {target.host}")
-        proxy = None
-    else:
+    if proxy is not None:
         yield ok("proxy", f"requests go through {proxy}")
+    else:
+        yield ok("proxy", route["passed"] or "none is configured")
     where = target if proxy is None else Target.of(proxy)
     addresses, finding = _resolved(where)
     yield finding
@@ -69,12 +66,6 @@ def network(url: str, route: dict[str, Any]) -> Iterator[Finding]:
             yield skipped("tls", "the address is plain http")
         else:
             yield _encrypted(connection, target.host, route["ca_file"])
-
-
-def _is_direct(host: str, no_proxy: str) -> bool:
-    entries = (entry.strip().lower().lstrip(".") for entry in no_proxy.split(","))
-    host = host.lower()
-    return any(entry in ("*", host) or host.endswith(f".{entry}") for entry in entries if entry)
 
 
 def _resolved(target: Target) -> tuple[list[str], Finding]:

@@ -6,9 +6,10 @@ use std::time::Instant;
 use super::ClientState;
 use crate::core::api_key::ApiKey;
 use crate::core::notices::Notice;
+use crate::core::options::{ProxyUrl, Way};
 use crate::core::request::Request;
 use crate::core::silence::Look;
-use crate::core::transport::{Attempt, Config};
+use crate::core::transport::{self, Attempt, Config};
 
 impl ClientState {
     pub(in crate::core) fn key(&self) -> Option<Arc<ApiKey>> {
@@ -20,16 +21,16 @@ impl ClientState {
     pub fn transport_config(&self) -> Config {
         let options = &self.settings.options;
         let url = &self.settings.url;
-        let proxies = options.proxies.clone();
+        let named = match options.proxies.way_to(url) {
+            Way::Through(proxy) => Some(proxy),
+            Way::Straight | Way::Loopback(_) | Way::Excepted(_) => None,
+        };
+        let proxy = options.proxy.as_ref().or(named);
         Config {
             ca_file: options.ca_file.clone(),
-            proxy: options.proxy.clone(),
-            proxies: if url.is_loopback() {
-                proxies.for_loopback()
-            } else {
-                proxies
-            },
-            tls: url.as_str().starts_with("https:"),
+            tls: url.is_tls() || proxy.is_some_and(ProxyUrl::is_tls),
+            proxy: proxy.cloned(),
+            connect: transport::connect_timeout(options.timeout),
         }
     }
 

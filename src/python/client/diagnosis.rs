@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 use super::SentrialClient;
 use super::call::{carried_out, prepared};
 use crate::core::api_key::ApiKey;
+use crate::core::options::Way;
 use crate::core::receipt::Outcome;
 use crate::python::errors;
 
@@ -50,24 +51,28 @@ impl SentrialClient {
     ///
     /// Returns:
     ///     ``usual_key``: whether the key has the documented shape, or there is none; ``disabled``:
-    ///     whether the client is switched off; ``proxy``: the proxy configured for the address,
-    ///     without a password, or None; ``no_proxy``: hosts reached directly, or None; ``ca_file``:
-    ///     the only authorities to trust, or None.
+    ///     whether the client is switched off; ``proxy``: the proxy that stands before the server,
+    ///     without a password, or None; ``passed``: a proxy of the environment that is not used for
+    ///     this address and why, as a sentence, or None; ``ca_file``: the only authorities to
+    ///     trust, or None.
     fn _route<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let core = &self.inner().core;
         let usual = core
             .key()
             .is_none_or(|key| ApiKey::parse(key.expose()).is_ok_and(|(_, odd)| odd.is_none()));
         let config = core.state().transport_config();
-        let (proxies, tls) = (&config.proxies, config.tls);
-        let of_scheme = if tls { &proxies.https } else { &proxies.http };
-        let proxy = config.proxy.as_ref().or(of_scheme.as_ref());
-        let no_proxy = config.proxy.is_none().then(|| proxies.no_proxy.clone());
+        let (options, url) = (&core.settings().options, &core.settings().url);
+        let passed = match options.proxies.way_to(url) {
+            _ if options.proxy.is_some() => None,
+            Way::Straight | Way::Through(_) => None,
+            Way::Loopback(proxy) => Some(format!("{proxy}, but this machine is reached directly")),
+            Way::Excepted(proxy) => Some(format!("{proxy}, but NO_PROXY excepts this host")),
+        };
         let route = PyDict::new(py);
         route.set_item("usual_key", usual)?;
         route.set_item("disabled", self.inner().is_disabled())?;
-        route.set_item("proxy", proxy.map(ToString::to_string))?;
-        route.set_item("no_proxy", no_proxy.flatten())?;
+        route.set_item("proxy", config.proxy.map(|proxy| proxy.to_string()))?;
+        route.set_item("passed", passed)?;
         route.set_item("ca_file", &config.ca_file)?;
         Ok(route)
     }
