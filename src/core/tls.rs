@@ -16,8 +16,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-pub(super) use self::words::fault;
 use self::words::in_words;
+pub(super) use self::words::{early_end, fault};
 
 /// Protocols offered: what the HTTP client speaks, the better first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

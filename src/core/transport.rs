@@ -378,7 +378,8 @@ fn in_words(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     let mut text = None;
     while let Some(inner) = cause {
-        if let Some(words) = tls::fault(inner) {
+        let ended = || tls::early_end(inner).filter(|_| error.is_connect());
+        if let Some(words) = tls::fault(inner).or_else(ended) {
             return words;
         }
         text = Some(inner.to_string());

@@ -59,14 +59,53 @@ def test_the_environment_is_used(
     assert len(proxy.heads) == 1
 
 
-def test_no_proxy_is_honoured(
-    collector: Collector, proxy: ForwardProxy, run_python: RunPython
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "app.localhost", "localhost."])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_this_machine_is_reached_directly(
+    collector: Collector, proxy: ForwardProxy, run_python: RunPython, name: str, host: str
 ) -> None:
-    env = {"HTTP_PROXY": proxy.url, "NO_PROXY": "127.0.0.1,localhost"}
-    env |= {"SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": KEY}
-    run_python(USE, env=env).ok()
+    """Also past a proxy on this machine: neither key nor payload of a local server go to it."""
+    env = {name: proxy.url, "SENTRIAL_API_KEY": KEY}
+    run_python(USE, env=env | {"SENTRIAL_API_URL": f"http://{host}:{collector.port}"}).ok()
     assert len(collector.requests()) == 1
     assert proxy.heads == []
+
+
+LISTS = {
+    "star": "*",
+    "star in a list": "a.test, *",
+    "name": "sentrial.internal",
+    "ending": ".internal",
+    "star and ending": "*.internal",
+    "port": "sentrial.internal:80",
+    "blanks": "a.test sentrial.internal",
+    "semicolons": "a.test;sentrial.internal",
+    "upper case": "SENTRIAL.Internal.",
+}
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("value", LISTS.values(), ids=LISTS)
+def test_no_proxy_is_honoured(
+    proxy: ForwardProxy, run_python: RunPython, name: str, value: str
+) -> None:
+    env = {"HTTP_PROXY": proxy.url, name: value}
+    done = run_python(USE, env=env | {"SENTRIAL_API_URL": PLAIN, "SENTRIAL_API_KEY": KEY})
+    assert "look-up failed" in done.stderr
+    assert proxy.heads == []
+
+
+@pytest.mark.parametrize("value", ["::::", "none://x", "http://us er:p#x@[bad", "socks5://a.test:1"])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+def test_a_malformed_variable_stops_nothing_and_is_one_warning(
+    collector: Collector, run_python: RunPython, name: str, value: str
+) -> None:
+    env = {name: value, "SENTRIAL_API_URL": collector.url, "SENTRIAL_API_KEY": KEY}
+    done = run_python(USE, env=env)
+    assert done.exit == 0, done.stderr
+    assert len(collector.requests()) == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{name}: ")
 
 
 def test_the_option_beats_the_environment(

@@ -22,3 +22,8 @@ def can_mount() -> bool:
 def with_mounts(setup: str, command: Sequence[str]) -> list[str]:
     """Command line that runs shell commands that mount something, and then a command."""
     return [*_UNSHARE, "sh", "-e", "-c", f"{setup}\nexec {shlex.join(command)}"]
+
+
+def with_network(setup: str, command: Sequence[str]) -> list[str]:
+    """Return the same, with a network of its own, too; for root alone."""
+    return ["unshare", "-mn", "sh", "-e", "-c", f"{setup}\nexec {shlex.join(command)}"]

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use p521::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p521::ecdsa::{DerSignature, VerifyingKey};
 use rustls::SignatureScheme;
-use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{
     AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
 };
@@ -58,37 +58,25 @@ impl SignatureVerificationAlgorithm for Hash {
     }
 }
 
-/// ring's algorithms and those of this file. TLS 1.3 takes the first of a scheme, which binds the
-/// hash to the curve; TLS 1.2 takes any, so that a P-521 key may come with each hash.
+/// ring's algorithms and those of this file. In TLS 1.2 a server with such a key needs a client that
+/// also exchanges keys on this curve, so that it is of use in TLS 1.3 and for authorities.
 pub(super) fn algorithms() -> WebPkiSupportedAlgorithms {
+    static OWN: &[Algorithm] = &[&Hash::Sha512, &Hash::Sha384, &Hash::Sha256];
     static ALL: LazyLock<Vec<Algorithm>> = LazyLock::new(|| {
-        let ring = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        let own: [Algorithm; 3] = [&Hash::Sha512, &Hash::Sha384, &Hash::Sha256];
-        ring.all.iter().copied().chain(own).collect()
+        let all = ring::default_provider()
+            .signature_verification_algorithms
+            .all;
+        all.iter().chain(OWN).copied().collect()
     });
-    static MAPPING: LazyLock<Vec<(SignatureScheme, Vec<Algorithm>)>> = LazyLock::new(|| {
-        let ring = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        let with = |mapping: &Mapping| {
-            let (scheme, known) = mapping;
-            let own: Option<Algorithm> = match scheme {
-                SignatureScheme::ECDSA_NISTP256_SHA256 => Some(&Hash::Sha256),
-                SignatureScheme::ECDSA_NISTP384_SHA384 => Some(&Hash::Sha384),
-                _ => None,
-            };
-            (*scheme, known.iter().copied().chain(own).collect())
-        };
-        let own: Algorithm = &Hash::Sha512;
-        let own = (SignatureScheme::ECDSA_NISTP521_SHA512, vec![own]);
-        ring.mapping.iter().map(with).chain([own]).collect()
-    });
-    static BORROWED: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
-        let mapping = MAPPING.iter();
-        mapping
-            .map(|(scheme, known)| (*scheme, known.as_slice()))
-            .collect()
+    static MAPPING: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
+        let known = ring::default_provider()
+            .signature_verification_algorithms
+            .mapping;
+        let own = (SignatureScheme::ECDSA_NISTP521_SHA512, OWN);
+        known.iter().copied().chain([own]).collect()
     });
     WebPkiSupportedAlgorithms {
         all: &ALL,
-        mapping: &BORROWED,
+        mapping: &MAPPING,
     }
 }

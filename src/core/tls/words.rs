@@ -5,6 +5,10 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
+/// Why a handshake fails without further words.
+const NOT_IN_COMMON: &str = "no version, cipher or kind of key is in common; it needs TLS 1.2 or \
+                             1.3, with a P-521 key TLS 1.3, and must not ask for a client certificate";
+
 /// Is it that a server presents the certificate of an authority as its own?
 pub(super) fn is_authority_as_server(error: &OtherError) -> bool {
     let inner = error.0.downcast_ref::<webpki::Error>();
@@ -13,9 +17,19 @@ pub(super) fn is_authority_as_server(error: &OtherError) -> bool {
 
 /// What an error in a chain of causes has to do with TLS, in words.
 pub(in crate::core) fn fault(cause: &(dyn StdError + 'static)) -> Option<String> {
-    let direct = cause.downcast_ref::<Error>();
-    let in_io = || cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
-    direct.or_else(in_io).map(in_words)
+    if let Some(error) = cause.downcast_ref() {
+        return Some(in_words(error));
+    }
+    // Errors of I/O do not count what they wrap among their causes.
+    fault(cause.downcast_ref::<io::Error>()?.get_ref()?)
+}
+
+/// What it means that the connection ended while TLS was agreed upon, if it did.
+pub(in crate::core) fn early_end(cause: &(dyn StdError + 'static)) -> Option<String> {
+    let error: &io::Error = cause.downcast_ref()?;
+    (error.kind() == io::ErrorKind::UnexpectedEof).then(|| {
+        format!("the server ends the connection during the TLS handshake; perhaps {NOT_IN_COMMON}")
+    })
 }
 
 /// A fault in words; the library's own show its types.
@@ -85,9 +99,7 @@ fn of_alert(alert: AlertDescription) -> String {
     let why = match alert {
         AlertDescription::HandshakeFailure
         | AlertDescription::ProtocolVersion
-        | AlertDescription::InsufficientSecurity => {
-            "no version or cipher of TLS in common; it needs TLS 1.2 or 1.3".to_owned()
-        }
+        | AlertDescription::InsufficientSecurity => NOT_IN_COMMON.to_owned(),
         AlertDescription::CertificateRequired
         | AlertDescription::BadCertificate
         | AlertDescription::NoCertificate => {
