@@ -56,7 +56,9 @@ UNREADABLE = {
     "half": truncated(),
     "less than announced": Answer(content_length=5000, close=True),
     "plain json labelled as gzip": Answer(headers={"Content-Encoding": "gzip"}),
-    "noise labelled as gzip": Answer(body=b"\x1f\x8b\x08\xff", headers={"Content-Encoding": "gzip"}),
+    "noise labelled as gzip": Answer(
+        body=b"\x1f\x8b\x08\xff", headers={"Content-Encoding": "gzip"}
+    ),
     "an unknown coding": Answer(headers={"Content-Encoding": "br"}),
     "no chunk": Answer(raw=CHUNKED + b'zz\r\n{"id": 1}\r\n'),
     "half a chunk": Answer(raw=CHUNKED + b"ff\r\n{"),

@@ -95,7 +95,9 @@ def test_no_proxy_is_honoured(
     assert proxy.heads == []
 
 
-@pytest.mark.parametrize("value", ["::::", "none://x", "http://us er:p#x@[bad", "socks5://a.test:1"])
+@pytest.mark.parametrize(
+    "value", ["::::", "none://x", "http://us er:p#x@[bad", "socks5://a.test:1"]
+)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
 def test_a_malformed_variable_stops_nothing_and_is_one_warning(
     collector: Collector, run_python: RunPython, name: str, value: str

@@ -27,9 +27,11 @@ pub(in crate::core) fn fault(cause: &(dyn StdError + 'static)) -> Option<String>
 /// What it means that the connection ended while TLS was agreed upon, if it did.
 pub(in crate::core) fn early_end(cause: &(dyn StdError + 'static)) -> Option<String> {
     let error: &io::Error = cause.downcast_ref()?;
-    (error.kind() == io::ErrorKind::UnexpectedEof).then(|| {
-        format!("the server ends the connection during the TLS handshake; perhaps {NOT_IN_COMMON}")
-    })
+    if error.kind() != io::ErrorKind::UnexpectedEof {
+        return early_end(error.get_ref()?);
+    }
+    let text = "the server ends the connection during the TLS handshake; perhaps";
+    Some(format!("{text} {NOT_IN_COMMON}"))
 }
 
 /// A fault in words; the library's own show its types.
