@@ -23,6 +23,7 @@ mod number;
 pub mod organisation;
 mod own;
 mod python_regex;
+mod repeats;
 mod report;
 mod rewrite;
 mod rules;

@@ -18,6 +18,11 @@ impl<'a> Rewrite<'a> {
         }
     }
 
+    /// Grows with everything that is replaced.
+    pub(super) fn changed(&self) -> usize {
+        self.copied
+    }
+
     /// Puts a string in the place of a value.
     pub(super) fn put_quoted(&mut self, start: usize, end: usize, text: &[u8]) {
         self.copy_to(start);

@@ -14,6 +14,11 @@ mod class {
     pub(super) const CONTROL: u8 = 128;
 
     /// What a byte is. No branches, so that the compiler can look at many bytes at once.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call for each byte keeps it from looking at many"
+    )]
     pub(super) const fn of(byte: u8) -> u8 {
         when(byte.is_ascii_digit(), DIGIT)
             | when(byte == b'@', AT)
@@ -25,11 +30,14 @@ mod class {
             | when(byte < 0x20, CONTROL)
     }
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the same")]
     const fn when(is: bool, class: u8) -> u8 {
         if is { class } else { 0 }
     }
 
     /// The same for a single byte.
+    #[inline]
     pub(super) fn known(byte: u8) -> u8 {
         static KNOWN: [u8; 256] = {
             let mut known = [0; 256];

@@ -8,6 +8,7 @@ use super::custom::Patience;
 use super::escape::unescape;
 use super::frames::Frames;
 use super::hit::Rule;
+use super::repeats::Repeats;
 use super::report::{Finding, Report};
 use super::rewrite::Rewrite;
 use super::rules::Cover;
@@ -72,6 +73,7 @@ pub(super) struct Walk<'a> {
     nesting: usize,
     outer_path: &'a str,
     out: Rewrite<'a>,
+    repeats: Repeats,
     log: &'a mut Log,
 }
 
@@ -95,6 +97,7 @@ impl<'a> Walk<'a> {
             nesting: 0,
             outer_path: "",
             out: Rewrite::of(json),
+            repeats: Repeats::default(),
             log,
         }
     }
@@ -155,6 +158,8 @@ impl<'a> Walk<'a> {
         if std::mem::take(&mut self.denied) && self.muted.is_none() {
             self.muted = Some((self.at, self.frames.depth()));
         }
+        let changed = self.out.changed();
+        self.repeats.opens(self.frames.depth(), self.at, changed);
         self.at += 1;
         self.frames.push(object);
         if object {
@@ -173,10 +178,18 @@ impl<'a> Walk<'a> {
             self.muted = None;
             self.put_value(start, self.at, &Rule::Field);
         }
+        if self.muted.is_none() {
+            let (depth, changed) = (self.frames.depth(), self.out.changed());
+            self.repeats.closes(depth, self.at, changed, self.cover);
+        }
         self.after_value()
     }
 
     fn value(&mut self, byte: u8) -> Result<Expect, Malformed> {
+        if let Some(end) = self.repeat(byte) {
+            self.at = end;
+            return Ok(self.after_value());
+        }
         match byte {
             b'{' => return Ok(self.open(true)),
             b'[' => return Ok(self.open(false)),
@@ -193,6 +206,15 @@ impl<'a> Walk<'a> {
             _ => self.number()?,
         }
         Ok(self.after_value())
+    }
+
+    /// The end of the value that begins here, if the pass has found nothing in the same one before.
+    fn repeat(&self, byte: u8) -> Option<usize> {
+        if !matches!(byte, b'{' | b'[' | b'"') || self.denied || self.muted.is_some() {
+            return None;
+        }
+        let depth = self.frames.depth();
+        self.repeats.end(self.json, depth, self.at, self.cover)
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<(), Malformed> {
@@ -262,6 +284,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(text) = self.redacted(&text, traits, self.cover, true) {
             self.out.put(start, end, &text);
+        } else {
+            let depth = self.frames.depth();
+            self.repeats.clean(depth, opening, self.at, self.cover);
         }
         Ok(())
     }
