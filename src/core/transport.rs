@@ -204,13 +204,12 @@ impl Transport {
             "DELETE" => Method::DELETE,
             _ => Method::POST,
         };
+        // Not by a builder, which puts the headers into another map one by one.
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers(attempt);
+        *request.body_mut() = Some(attempt.body.clone().into());
         let pool = self.pool.load_full();
-        pool.client
-            .request(method, url)
-            .headers(headers(attempt))
-            .body(attempt.body.clone())
-            .send()
-            .await
+        pool.client.execute(request).await
     }
 }
 

@@ -226,14 +226,15 @@ impl Desk {
             self.inquire(client, question, attempt);
         }
         let next = || open().then(|| client.queue().take(now)).flatten();
+        // For all of them: to find it takes a copy of the options and a hash of it.
+        let mut transport = None;
         while let Some(request) = next() {
-            self.launch(
-                process,
-                Flight {
-                    client: Arc::clone(client),
-                    request: Some(request),
-                },
-            );
+            let flight = Flight {
+                client: Arc::clone(client),
+                request: Some(request),
+            };
+            let transport = transport.get_or_insert_with(|| self.transport(client));
+            self.launch(process, flight, transport.clone());
         }
         let mut queue = client.queue();
         let next = match client_wait(held, client.lookup()) {
@@ -268,8 +269,7 @@ impl Desk {
         });
     }
 
-    fn launch(&mut self, process: &Process, mut flight: Flight) {
-        let transport = self.transport(&flight.client);
+    fn launch(&self, process: &Process, mut flight: Flight, transport: Result<Transport, String>) {
         let Some(request) = &mut flight.request else {
             return;
         };
