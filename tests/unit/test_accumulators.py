@@ -145,3 +145,29 @@ def test_an_interaction_sends_its_sums(
         spend(client, interaction.session_id or "")
         interaction.track_decision("r", estimated_cost=0.25)
     assert figures(last_body(client, collector))["estimatedCost"] == 1.0
+
+
+@pytest.mark.parametrize("number", [int, "numpy"], ids=["int", "numpy"])
+def test_whole_numbers_stay_whole(collector: Collector, number: Any) -> None:
+    if number == "numpy":
+        number = pytest.importorskip("numpy").int64
+    client = client_for(collector)
+    session = client.create_session("n")
+    tokens = {"tokens": {"prompt": number(3), "completion": number(4)}}
+    for _ in range(2):
+        client.track_tool_call(
+            session, "t", {}, tokens, estimated_cost=number(2), token_count=number(5)
+        )
+    client.complete_session(session)
+    client.flush()
+    *events, completed = [request.body for request in collector.requests()][1:]
+    for event in events:
+        assert b'"estimatedCost":2,' in event
+        assert b'"tokenCount":5' in event
+    for figure in (
+        b'"estimatedCost":4',
+        b'"promptTokens":6',
+        b'"completionTokens":8',
+        b'"totalTokens":10',
+    ):
+        assert figure + b"," in completed or figure + b"}" in completed

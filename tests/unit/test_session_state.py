@@ -227,3 +227,94 @@ def test_state_of_an_interaction_survives_its_end_for_late_events(
     interaction.track_decision("late")
     late = sessions_sent(client, collector)["sess_u_agent_1"][-1].json
     assert late["stateBefore"] == {"input": "q"}
+
+
+class Told:
+    """Counts how often its text is asked for."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __str__(self) -> str:
+        self.times += 1
+        return f"told {self.times} times"
+
+
+@pytest.mark.parametrize("where", ["output", "update", "dict", "input"])
+def test_a_value_is_walked_once_however_many_calls_follow(
+    client: sentrial.SentrialClient, where: str
+) -> None:
+    told = Told()
+    with client.begin("u", "agent", input=told if where == "input" else "q") as interaction:
+        if where == "output":
+            interaction.track_tool_call("first", {}, {"object": told})
+        elif where == "update":
+            client.update_state("object", told)
+        elif where == "dict":
+            client.current_state["object"] = told
+        interaction.track_decision("first")
+        before = told.times
+        for number in range(5):
+            interaction.track_tool_call("later", {"n": number}, {"ok": 1})
+            interaction.track_decision("r")
+        assert told.times == before
+    client.flush()
+
+
+def test_what_a_call_stored_stays_as_it_was_recorded(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    session = client.create_session("n")
+    output: dict[str, Any] = {"rows": [1]}
+    client.track_tool_call(session, "t", {}, output)
+    output["rows"].append(2)
+    client.track_decision(session, "r")
+    assert last_body(client, collector)["stateBefore"] == {"t_result": {"rows": [1]}}
+    client.track_tool_call(session, "t", {}, output)
+    assert last_body(client, collector)["stateAfter"] == {"t_result": {"rows": [1, 2]}}
+
+
+def test_small_data_of_the_program_shows_as_it_is_and_what_is_stored_again_is_written_again(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    session = client.create_session("n")
+    small: list[Any] = [1]
+    large: list[Any] = ["x" * 5000]
+    client.update_state("small", small)
+    client.update_state("large", large)
+    client.track_decision(session, "r")
+    small.append({"deep": 2})
+    large.append("new")
+    client.track_decision(session, "r")
+    assert last_body(client, collector)["stateBefore"] == {
+        "small": [1, {"deep": 2}],
+        "large": ["x" * 5000],
+    }
+    client.update_state("large", large)
+    client.track_decision(session, "r")
+    assert last_body(client, collector)["stateBefore"]["large"] == large
+
+
+def test_of_very_many_entries_the_newest_are_sent(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    session = client.create_session("n")
+    client.current_state.update({f"k{number}": number for number in range(10_000)})
+    client.track_tool_call(session, "t", {}, {"ok": 1})
+    sent = last_body(client, collector)["stateAfter"]
+    assert sent["<truncated>"] is True
+    assert list(sent)[-2:] == ["k9999", "t_result"]
+    assert len(sent) == 1 + 1024
+
+
+def test_a_deleted_entry_is_gone_and_a_new_one_is_not_taken_for_it(
+    client: sentrial.SentrialClient, collector: Collector
+) -> None:
+    session = client.create_session("n")
+    for number in range(20):
+        client.current_state["k"] = [number] * 3
+        client.track_decision(session, "r")
+        assert last_body(client, collector)["stateBefore"] == {"k": [number] * 3}
+        del client.current_state["k"]
+        client.track_decision(session, "r")
+        assert last_body(client, collector)["stateBefore"] == {}
