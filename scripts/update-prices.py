@@ -8,8 +8,8 @@ src/core/pricing/genai-prices/:
     LICENSE          its licence notice, which the wheel ships
     examples.jsonl   calls and what they cost by the package itself, for the tests
 
-Only token and request prices are kept: other units (audio hours, characters, searches) cannot be
-derived from token counts. A model that is priced in such units alone is kept without prices.
+Prices per token, search and request are kept: other units (audio hours, characters) are in no
+provider's usage. A model that is priced in such units alone is kept without prices.
 """
 
 from __future__ import annotations
@@ -37,8 +37,15 @@ KEPT = {
     "output_reasoning_mtok",
     "input_audio_mtok",
     "output_audio_mtok",
+    "cache_write_1h_mtok",
+    "cache_audio_read_mtok",
+    "input_image_mtok",
+    "output_image_mtok",
+    "web_searches_kcount",
+    "storage_searches_kcount",
     "requests_kcount",
 }
+COUNTED = {"web_searches_kcount", "storage_searches_kcount", "requests_kcount"}
 SIMPLE = {"equals": "=", "starts_with": "^", "ends_with": "$", "contains": "*"}
 
 
@@ -71,7 +78,7 @@ def prices(model_price: types.ModelPrice) -> Any:
     """Encode the prices of a model, or None where it has only others than per token."""
     given = {key: value for key, value in vars(model_price).items() if value is not None}
     kept = {key: price(value) for key, value in given.items() if key in KEPT}
-    return kept if kept.keys() - {"requests_kcount"} or not given else None
+    return kept if kept.keys() - COUNTED or not given else None
 
 
 def constraint(rule: Any) -> Any:
@@ -123,12 +130,15 @@ def lines() -> list[str]:
 
 
 MOMENTS = (datetime(2025, 1, 15, 12, tzinfo=UTC), datetime(2026, 11, 20, 20, 30, tzinfo=UTC))
-#: Disjoint counts: input, cache read, cache write, output, reasoning, audio in, audio out.
+#: Disjoint counts: input, cache read, cache write, output, reasoning, audio in, audio out, cache
+#: write for an hour, web searches.
 COUNTS = (
-    (1234, 0, 0, 567, 0, 0, 0),
-    (150_001, 60_003, 507, 1200, 77, 0, 0),
-    (900, 0, 0, 30, 0, 41, 9),
+    (1234, 0, 0, 567, 0, 0, 0, 0, 0),
+    (150_001, 60_003, 507, 1200, 77, 0, 0, 0, 0),
+    (900, 0, 0, 30, 0, 41, 9, 0, 0),
 )
+HOURLY = (1000, 5, 700, 30, 0, 0, 0, 1300, 0)
+SEARCHING = (1000, 0, 0, 30, 0, 0, 0, 0, 3)
 
 
 def examples() -> list[str]:
@@ -141,7 +151,9 @@ def examples() -> list[str]:
             if not special and nth % 60:
                 continue
             for at in MOMENTS if isinstance(model.prices, list) else MOMENTS[1:]:
-                for counts in COUNTS if "audio_mtok" in text else COUNTS[:2]:
+                more = [HOURLY] if "cache_write_1h_mtok" in text else []
+                more += [SEARCHING] if "web_searches_kcount" in text else []
+                for counts in (*(COUNTS if "audio_mtok" in text else COUNTS[:2]), *more):
                     example = one_example(provider, model.id, counts, at)
                     if example is not None:
                         written.append(json.dumps(example, separators=(",", ":")))
@@ -155,11 +167,13 @@ def one_example(
     model = provider.find_model(name, all_providers=providers)
     if model is None:
         return None
-    plain, read, write, out, reasoning, audio_in, audio_out = counts
+    plain, read, write, out, reasoning, audio_in, audio_out, hourly, searches = counts
     reported = types.Usage(
-        input_tokens=plain + read + write + audio_in,
+        input_tokens=plain + read + write + hourly + audio_in,
         cache_read_tokens=read,
-        cache_write_tokens=write,
+        cache_write_tokens=write + hourly,
+        **({"cache_write_1h_tokens": hourly} if hourly else {}),
+        **({"web_searches": searches} if searches else {}),
         output_tokens=out + reasoning + audio_out,
         output_reasoning_tokens=reasoning,
         input_audio_tokens=audio_in,

@@ -55,6 +55,7 @@ __all__ = [
     "make_current",
     "open_session",
     "prepare",
+    "price_call",
     "price_cost",
     "price_lookup",
     "price_register",
@@ -514,10 +515,17 @@ def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
 def at_exit(elapsed: float = 0.0) -> None: ...
+def price_call(
+    provider: str | None,
+    model: str,
+    usage: Any,
+    metadata: dict[str, Any],
+    at: int | None = None,
+) -> tuple[float | None, list[str]]: ...
 def price_cost(
     provider: str | None,
     model: str,
-    counts: tuple[int, int, int, int, int, int, int],
+    counts: tuple[int, ...],
     at: int | None,
     context: dict[str, str] | None,
 ) -> float | None: ...

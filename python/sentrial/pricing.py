@@ -143,6 +143,12 @@ def cost(
     reasoning_tokens: int = 0,
     input_audio_tokens: int = 0,
     output_audio_tokens: int = 0,
+    cache_write_1h_tokens: int = 0,
+    cached_audio_tokens: int = 0,
+    input_image_tokens: int = 0,
+    output_image_tokens: int = 0,
+    web_searches: int = 0,
+    file_searches: int = 0,
     at: datetime | float | None = None,
     context: Mapping[str, str] | None = None,
 ) -> float | None:
@@ -161,10 +167,16 @@ def cost(
         reasoning_tokens: Tokens that came out as reasoning.
         input_audio_tokens: Tokens of audio that went in.
         output_audio_tokens: Tokens of audio that came out.
+        cache_write_1h_tokens: Tokens that were written to a cache that keeps them for an hour.
+        cached_audio_tokens: Tokens of audio that went in from a cache.
+        input_image_tokens: Tokens of images that went in.
+        output_image_tokens: Tokens of images that came out.
+        web_searches: Searches of the web that the provider made.
+        file_searches: Searches of stored files that the provider made.
         at: When the call was made, as a datetime (UTC if it has no zone) or in seconds since 1970.
             Default: now.
         context: What kind of call it was, where that has prices of its own, for example
-            ``{"service_tier": "flex"}`` or ``{"processing": "batch"}``.
+            ``{"service_tier": "flex"}``, ``{"processing": "batch"}`` or ``{"speed": "fast"}``.
 
     Returns:
         USD, the double nearest to the exact sum. None if the price of the model, or of some of the
@@ -181,6 +193,12 @@ def cost(
         _count("reasoning_tokens", reasoning_tokens),
         _count("input_audio_tokens", input_audio_tokens),
         _count("output_audio_tokens", output_audio_tokens),
+        _count("cache_write_1h_tokens", cache_write_1h_tokens),
+        _count("cached_audio_tokens", cached_audio_tokens),
+        _count("input_image_tokens", input_image_tokens),
+        _count("output_image_tokens", output_image_tokens),
+        _count("web_searches", web_searches),
+        _count("file_searches", file_searches),
     )
     return _core.price_cost(
         provider, str(model), counts, _seconds(at), dict(context) if context else None

@@ -89,7 +89,7 @@ mod core_module {
     #[pymodule_export]
     use super::plain::{is_plain, written};
     #[pymodule_export]
-    use super::pricing::{price_cost, price_lookup, price_register};
+    use super::pricing::{price_call, price_cost, price_lookup, price_register};
     #[pymodule_export]
     use super::redaction::Redactor;
     #[pymodule_export]

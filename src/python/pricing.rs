@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::core::pricing::documented::{self, Provider};
-use crate::core::pricing::{self, Query, Rate, Rates, Tiered, Unit, Usage};
+use crate::core::pricing::{self, Bill, Query, Rate, Rates, Tiered, Unit, Usage};
 
 use super::log;
 
@@ -43,20 +43,104 @@ fn now() -> i64 {
     })
 }
 
-/// The cost in USD of a call that is made now; `None` if it is unknown, with one debug line.
-pub(crate) fn known_cost(
-    py: Python<'_>,
-    provider: Option<&str>,
-    model: &str,
-    usage: &Usage,
-) -> Option<f64> {
-    let query = Query {
-        provider,
-        model,
-        at: now(),
-        context: &[],
-    };
-    told(py, &query, pricing::cost(&query, usage))
+/// A call of a model, as far as its price depends on it.
+pub(crate) struct Priced<'a> {
+    pub(crate) provider: Option<&'a str>,
+    /// The model that was asked for.
+    pub(crate) asked: &'a str,
+    /// The model that answered, if the answer names one.
+    pub(crate) answered: Option<&'a str>,
+    /// When, in seconds since 1970; `None`: now.
+    pub(crate) at: Option<i64>,
+    /// `service_tier`, `speed` and `inference_geo` as the provider names them.
+    pub(crate) terms: Vec<(&'static str, String)>,
+}
+
+/// The terms that prices depend on, by the names that metadata have for them.
+pub(crate) const TERMS: [&str; 4] = ["service_tier", "speed", "inference_geo", "processing"];
+/// What providers call their ordinary terms.
+const ORDINARY: [&str; 9] = [
+    "",
+    "auto",
+    "default",
+    "standard",
+    "standard_only",
+    "on_demand",
+    "global",
+    "not_available",
+    "unspecified",
+];
+/// Prefixes by which Bedrock names the regions in which a model may run.
+const REGIONS: [&str; 10] = [
+    "us.",
+    "eu.",
+    "apac.",
+    "au.",
+    "jp.",
+    "in.",
+    "ca.",
+    "us-gov.",
+    "global.",
+    "anthropic.",
+];
+
+impl Priced<'_> {
+    /// The bill, by the model that answered; by the one that was asked for where the answer names
+    /// none, or names a version of it that is unknown. A registered price comes before both.
+    pub(crate) fn bill(&self, py: Python<'_>, usage: &Usage) -> Bill {
+        let asked = self.asked.to_lowercase();
+        let is_regional = REGIONS.iter().any(|region| asked.starts_with(region))
+            && asked.contains("anthropic.claude");
+        let provider = if is_regional {
+            Some("bedrock")
+        } else {
+            self.provider
+        };
+        let answered = self.answered.filter(|answered| {
+            // The name that was asked for says more: where the same model runs.
+            !(asked.contains(&answered.to_lowercase()) || pricing::is_registered(provider, &asked))
+        });
+        let Some(answered) = answered else {
+            return self.bill_of(py, provider, self.asked, usage);
+        };
+        let is_version = answered.to_lowercase().starts_with(&asked);
+        let at = self.query(provider, answered, &[]);
+        if is_version && pricing::lookup(&at).is_none() {
+            return self.bill_of(py, provider, self.asked, usage);
+        }
+        self.bill_of(py, provider, answered, usage)
+    }
+
+    fn query<'q>(
+        &self,
+        provider: Option<&'q str>,
+        model: &'q str,
+        context: &'q [(&'q str, &'q str)],
+    ) -> Query<'q> {
+        Query {
+            provider,
+            model,
+            at: self.at.unwrap_or_else(now),
+            context,
+        }
+    }
+
+    fn bill_of(&self, py: Python<'_>, provider: Option<&str>, model: &str, usage: &Usage) -> Bill {
+        let terms = self.terms.iter();
+        let context: Vec<(&str, &str)> = terms
+            .filter(|(_, value)| !ORDINARY.contains(&&**value))
+            .map(|(name, value)| match (*name, &**value) {
+                ("service_tier", "batch") => ("processing", "batch"),
+                other => other,
+            })
+            .collect();
+        let query = self.query(provider, model, &context);
+        let bill = pricing::bill(&query, usage);
+        if bill.is_none() {
+            told(py, &query, None);
+        }
+        bill.unwrap_or_default()
+    }
 }
 
 /// The provider whose model it is, as far as the data set knows.
@@ -99,7 +183,7 @@ pub(crate) fn price_cost(
     py: Python<'_>,
     provider: Option<&str>,
     model: &str,
-    counts: [u64; 7],
+    counts: [u64; 13],
     at: Option<i64>,
     context: Context,
 ) -> Option<f64> {
@@ -110,6 +194,26 @@ pub(crate) fn price_cost(
         context: &pairs(&context),
     };
     told(py, &query, pricing::cost(&query, &counts.into()))
+}
+
+/// What the provider bills for a call, as `track_llm_call` would record it: USD, or None where that
+/// is unknown, and what of it has no price.
+#[pyfunction]
+#[pyo3(signature = (provider, model, usage, metadata, at=None))]
+pub(crate) fn price_call(
+    py: Python<'_>,
+    provider: Option<&str>,
+    model: &str,
+    usage: &Bound<'_, PyAny>,
+    metadata: &Bound<'_, PyDict>,
+    at: Option<i64>,
+) -> (Option<f64>, Vec<String>) {
+    if let Some(own) = super::llm::own_bill(usage) {
+        return (own.extract().ok(), Vec::new());
+    }
+    let (usage, others) = super::llm::used(usage);
+    let bill = super::llm::bill(py, provider, model, Some(metadata), at, (&usage, others));
+    (bill.usd, bill.unpriced)
 }
 
 /// See `sentrial.pricing.lookup`: provider, model, and USD per million by the data set's keys.

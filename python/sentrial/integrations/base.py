@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from sentrial import _core, _log, _patching, pricing
 from sentrial._core import SentrialClient
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from sentrial.wrappers import Usage
 
 __all__ = [
+    "Bill",
     "Handler",
     "Hook",
+    "bill_of",
     "client_of",
     "cost_of",
     "count",
@@ -98,15 +100,52 @@ def count(tokens: object) -> int:
     return int(tokens) if isinstance(tokens, (int, float)) and 0 < tokens < math.inf else 0
 
 
+class Bill(NamedTuple):
+    """What a call costs, and what an event says about it.
+
+    Attributes:
+        usd: USD; None where it is unknown.
+        metadata: The version of the price list, whose figure it is, what has no price.
+    """
+
+    usd: float | None
+    metadata: dict[str, Any]
+
+
+def bill_of(
+    provider: str | None,
+    model: str | None,
+    usage: Usage,
+    metadata: dict[str, Any],
+    at: float | None = None,
+) -> Bill:
+    """Return what the provider bills for a call, its own figure where there is one.
+
+    Args:
+        provider: The provider as the framework calls it.
+        model: The model that was asked for.
+        usage: What was used.
+        metadata: Of the call: ``response_model``, ``service_tier`` and the like.
+        at: When, in seconds since 1970; default: now.
+    """
+    if usage.cost is not None:
+        return Bill(usage.cost, {"cost_source": "provider"})
+    versioned: dict[str, Any] = {"prices_version": pricing.PRICES_VERSION}
+    if not model or not usage.prompt_tokens + usage.completion_tokens:
+        return Bill(None, versioned)
+    moment = None if at is None else int(at)
+    usd, unpriced = _core.price_call(provider, model, usage, metadata, moment)
+    if usd is None and not unpriced and provider is not None:
+        # Frameworks have names of their own for providers, and some take the class of the model.
+        usd, unpriced = _core.price_call(None, model, usage, metadata, moment)
+    if usd is None and unpriced:
+        versioned["cost_unknown_for"] = unpriced
+    return Bill(usd, versioned)
+
+
 def cost_of(provider: str | None, model: str | None, usage: Usage) -> float | None:
     """Return the cost of a call in USD; None for an unknown model, or where nothing was used."""
-    if not model or not usage.prompt_tokens + usage.completion_tokens:
-        return None
-    buckets = usage._asdict()
-    del buckets["total_tokens"]
-    known = pricing.cost(provider, model, **buckets)
-    # Frameworks have names of their own for providers, and some take the class of the model.
-    return known if known is not None or provider is None else pricing.cost(None, model, **buckets)
+    return bill_of(provider, model, usage, {}).usd
 
 
 class Hook:

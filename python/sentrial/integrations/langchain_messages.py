@@ -34,6 +34,8 @@ class Answer(NamedTuple):
         model: The model that answered, if the result names it.
         provider: Its provider, if the result names it.
         usage: What it used; nothing in it if nothing is said.
+        metadata: The model that answered and the terms that the price depends on.
+        cached: Whether LangChain has answered from its own cache.
     """
 
     text: str
@@ -41,6 +43,12 @@ class Answer(NamedTuple):
     model: str | None
     provider: str | None
     usage: Usage
+    metadata: dict[str, Any]
+    cached: bool = False
+
+
+#: What the price depends on, beside the model.
+_TERMS = ("service_tier", "speed", "inference_geo")
 
 
 def answer_of(response: Any) -> Answer:
@@ -51,6 +59,17 @@ def answer_of(response: Any) -> Answer:
     message = getattr(first, "message", None)
     about = _mapping(getattr(message, "response_metadata", None))
     info = _mapping(getattr(first, "generation_info", None))
+    raw = _mapping(about.get("usage") or about.get("token_usage"))
+    raw = raw or _mapping(output.get("token_usage") or output.get("usage"))
+    standard = _mapping(getattr(message, "usage_metadata", None))
+    usage, cached = _usage(output, generations, raw), standard.get("total_cost") == 0
+    model = _first_text(about.get("model_name"), about.get("model"), output.get("model_name"))
+    terms = {
+        name: _first_text(about.get(name), output.get(name), info.get(name), raw.get(name))
+        for name in _TERMS
+    }
+    terms["service_tier"] = terms["service_tier"] or _tier(standard)
+    terms["response_model"] = model
     return Answer(
         text=_generated_text(first),
         tool_calls=list(getattr(message, "tool_calls", None) or ()),
@@ -62,16 +81,18 @@ def answer_of(response: Any) -> Answer:
             about.get("model"),
         ),
         provider=_first_text(about.get("model_provider")),
-        usage=_usage(output, generations),
+        usage=Usage() if cached else usage,
+        metadata={name: value for name, value in terms.items() if value},
+        cached=cached,
     )
 
 
-def _usage(output: dict[str, Any], generations: list[Any]) -> Usage:
+def _usage(output: dict[str, Any], generations: list[Any], raw: dict[str, Any]) -> Usage:
     for generation in generations:
         message = getattr(generation, "message", None)
         found = _mapping(getattr(message, "usage_metadata", None))
         if found:
-            return _standard_usage(found)
+            return _with_bill(_standard_usage(found), raw)
     for name in ("token_usage", "usage"):
         found = _mapping(output.get(name))
         if found:
@@ -81,6 +102,28 @@ def _usage(output: dict[str, Any], generations: list[Any]) -> Usage:
     return Usage()
 
 
+def _with_bill(usage: Usage, raw: dict[str, Any]) -> Usage:
+    """Add what only the provider's own usage says: tools it ran, and what it bills."""
+    beside = of_anthropic(raw) if "server_tool_use" in raw else of_openai(raw)
+    if beside is None:
+        return usage
+    return usage._replace(tool_requests=beside.tool_requests, cost=beside.cost)
+
+
+#: ChatOpenAI puts the tier before the names of the details.
+_TIERS = ("flex", "priority")
+
+
+def _tier(found: dict[str, Any]) -> str | None:
+    into = _mapping(found.get("input_token_details"))
+    return next((tier for tier in _TIERS if tier in into), None)
+
+
+def _detail(details: dict[str, Any], name: str) -> int:
+    names = (name, *(f"{tier}_{name}" for tier in _TIERS))
+    return next((found for given in names if (found := count(details.get(given)))), 0)
+
+
 def _standard_usage(found: dict[str, Any]) -> Usage:
     """Read LangChain's own `UsageMetadata`, whose details are parts of the two counts."""
     into = _mapping(found.get("input_token_details"))
@@ -88,10 +131,12 @@ def _standard_usage(found: dict[str, Any]) -> Usage:
     return of_parts(
         prompt=count(found.get("input_tokens")),
         completion=count(found.get("output_tokens")),
-        cache_read=count(into.get("cache_read")),
-        cache_write=count(into.get("cache_creation")),
+        cache_read=_detail(into, "cache_read"),
+        # ChatAnthropic gives the writes by how long they are kept, or as one count.
+        cache_write=_detail(into, "cache_creation") or count(into.get("ephemeral_5m_input_tokens")),
+        cache_write_1h=count(into.get("ephemeral_1h_input_tokens")),
         input_audio=count(into.get("audio")),
-        reasoning=count(out_of.get("reasoning")),
+        reasoning=_detail(out_of, "reasoning"),
         output_audio=count(out_of.get("audio")),
     )
 

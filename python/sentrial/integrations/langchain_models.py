@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from sentrial.integrations.base import Handler, cost_of, cut, quietly, text_of
+from sentrial.integrations.base import Handler, bill_of, cut, quietly, text_of
 from sentrial.integrations.langchain_messages import (
     Answer,
     answer_of,
@@ -169,7 +169,8 @@ class ModelCallbacks(Handler):
         model = answer.model or run.model
         provider = answer.provider or run.provider
         self.model_name = model or self.model_name
-        cost = cost_of(provider, model, answer.usage)
+        bill = bill_of(provider, run.model or model, answer.usage, answer.metadata)
+        cost = 0.0 if answer.cached else bill.usd
         self._add_totals(answer.usage, cost)
         carries = run.scope.claim()
         run.scope.close()
@@ -179,10 +180,14 @@ class ModelCallbacks(Handler):
             if carries:
                 self._add_usage(answer.usage, cost)
             return
-        metadata = dict(place.metadata)
+        metadata = {**place.metadata, **answer.metadata}
+        if answer.cached:
+            metadata["cached"] = True
+        elif carries:
+            metadata |= bill.metadata
         if run.first_token is not None:
             metadata["time_to_first_token_ms"] = int((run.first_token - run.started) * 1000)
-        if carries and not any(answer.usage):
+        if carries and not answer.cached and not any(answer.usage):
             metadata["cost_unknown"] = True
         self._client.track_llm_call(
             self.session_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sentrial.wrappers import Usage
+from sentrial.wrappers._usage import split
 
 __all__ = ["of_parts"]
 
@@ -13,6 +14,7 @@ def of_parts(
     completion: int,
     cache_read: int = 0,
     cache_write: int = 0,
+    cache_write_1h: int = 0,
     input_audio: int = 0,
     reasoning: int = 0,
     output_audio: int = 0,
@@ -21,14 +23,10 @@ def of_parts(
 
     Where the parts are more than the whole, they are cut: the sum is always the whole.
     """
-    left_in, (read, written, heard) = _split(prompt, cache_read, cache_write, input_audio)
-    left_out, (thought, spoken) = _split(completion, reasoning, output_audio)
-    return Usage(left_in, read, written, left_out, thought, heard, spoken)
-
-
-def _split(whole: int, *parts: int) -> tuple[int, list[int]]:
-    taken = []
-    for part in parts:
-        taken.append(min(part, whole))
-        whole -= taken[-1]
-    return whole, taken
+    given, read, written, hourly, heard = split(
+        prompt, cache_read, cache_write, cache_write_1h, input_audio
+    )
+    answered, thought, spoken = split(completion, reasoning, output_audio)
+    return Usage(
+        given, read, written, answered, thought, heard, spoken, cache_write_1h_tokens=hourly
+    )

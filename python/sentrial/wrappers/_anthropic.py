@@ -26,6 +26,8 @@ _PARAMETERS = frozenset(
         "top_k",
         "stop_sequences",
         "service_tier",
+        "speed",
+        "inference_geo",
         "stream",
     )
 )
@@ -36,7 +38,15 @@ _USAGE = (
     "cache_read_input_tokens",
     "cache_creation_input_tokens",
     "output_tokens_details",
+    "cache_creation",
+    "server_tool_use",
+    "iterations",
+    "service_tier",
+    "speed",
+    "inference_geo",
 )
+#: What the price depends on, beside the model.
+_TERMS = ("service_tier", "speed", "inference_geo")
 
 
 class Messages(Method):
@@ -52,12 +62,14 @@ class Messages(Method):
         if type(budget) is int:
             metadata["thinking_budget_tokens"] = budget
         model = kwargs.get("model")
+        # Bedrock's names of models say by themselves where they run.
         return Request(
             "anthropic", model if isinstance(model, str) else "unknown", messages, metadata
         )
 
     def answer(self, response: Any, options: Options) -> Answer:
-        metadata = identity(response)
+        usage = read(response, "usage")
+        metadata = {**identity(response), **_terms(usage)}
         reason = read(response, "stop_reason")
         if reason is not None:
             metadata["finish_reason"] = reason
@@ -68,10 +80,15 @@ class Messages(Method):
         parsed = read(response, "parsed_output")
         if parsed is not None:
             fields["parsed"] = parsed
-        return Answer(content, of_anthropic(read(response, "usage")), fields, metadata)
+        return Answer(content, of_anthropic(usage), fields, metadata)
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
         return _Events(options)
+
+
+def _terms(usage: Any) -> dict[str, str]:
+    found = {name: read(usage, name) for name in _TERMS}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _block(block: Any) -> dict[str, Any]:
@@ -175,7 +192,8 @@ class _Events:
         if self._parsed is not None:
             fields["parsed"] = self._parsed
         usage = of_anthropic(self._usage) if self._usage else None
-        return Answer(content, usage, fields, self._metadata)
+        metadata = {**self._metadata, **_terms(self._usage)}
+        return Answer(content, usage, fields, metadata)
 
 
 _MESSAGES = Messages()

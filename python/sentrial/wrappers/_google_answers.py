@@ -159,7 +159,29 @@ def answer(response: Any, options: Options) -> Answer:
     parsed = read(response, "parsed")
     if parsed is not None:
         fields["parsed"] = parsed
-    return Answer(content, of_google(read(response, "usage_metadata")), fields, metadata(response))
+    usage = of_google(read(response, "usage_metadata"), searches(response))
+    return Answer(content, usage, fields, metadata(response))
+
+
+def searches(response: Any) -> dict[str, int]:
+    """Return how many searches of the web are billed: by the prompt, from Gemini 3 by the query."""
+    queries = 0
+    for one in _items(read(response, "candidates")) or ():
+        queries += len(_items(read(read(one, "grounding_metadata"), "web_search_queries")) or ())
+    if not queries:
+        return {}
+    version = str(read(response, "model_version") or "")
+    return {"web_search": 1 if version.startswith(("gemini-1", "gemini-2")) else queries}
+
+
+#: What Google calls the terms under which it has served a request.
+_TRAFFIC = {"ON_DEMAND": "standard", "ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
+
+
+def tier_of(usage: Any) -> str | None:
+    """Return the service tier of an answer, if its usage names one."""
+    traffic = enum_name(read(usage, "traffic_type")) or enum_name(read(usage, "service_tier"))
+    return None if traffic is None else _TRAFFIC.get(traffic, traffic.lower())
 
 
 def metadata(response: Any) -> dict[str, Any]:
@@ -169,6 +191,9 @@ def metadata(response: Any) -> dict[str, Any]:
         value = read(response, attribute)
         if isinstance(value, str) and value:
             found[name] = value
+    tier = tier_of(read(response, "usage_metadata"))
+    if tier is not None:
+        found["service_tier"] = tier
     candidates = _items(read(response, "candidates"))
     reason = enum_name(read(candidates[0], "finish_reason")) if candidates else None
     blocked = enum_name(read(read(response, "prompt_feedback"), "block_reason"))
@@ -193,6 +218,7 @@ class Chunks:
         self._options = options
         self._parts: list[Any] = []
         self._usage: Usage | None = None
+        self._searches: dict[str, int] = {}
         self._metadata: dict[str, Any] = {}
 
     def add(self, piece: Any) -> bool:
@@ -205,10 +231,14 @@ class Chunks:
         usage = of_google(read(piece, "usage_metadata"))
         if usage is not None:
             self._usage = usage
+        self._searches = searches(piece) or self._searches
         self._metadata.update(metadata(piece))
         return False
 
     def answer(self) -> Answer:
         """Give what has been seen so far."""
         content, fields = told(self._parts, self._options)
-        return Answer(content, self._usage, fields, self._metadata)
+        usage = self._usage
+        if usage is not None and self._searches:
+            usage = usage._replace(tool_requests=self._searches)
+        return Answer(content, usage, fields, self._metadata)

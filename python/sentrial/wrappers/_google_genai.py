@@ -34,6 +34,11 @@ _PARAMETERS = frozenset(
 )
 
 
+def _tier(config: Any) -> dict[str, str]:
+    tier = google.enum_name(read(config, "service_tier"))
+    return {"service_tier": tier.lower().removeprefix("service_tier_")} if tier else {}
+
+
 class _Base(Method):
     def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:  # noqa: ARG002
         contents = kwargs.get("contents")
@@ -48,7 +53,7 @@ class _Base(Method):
             "google",
             google.model_name(kwargs.get("model")),
             messages,
-            scalars(given, _PARAMETERS),
+            {**scalars(given, _PARAMETERS), **_tier(config)},
         )
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002

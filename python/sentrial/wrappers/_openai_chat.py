@@ -28,6 +28,8 @@ def _identity(fields: Any, response: Any) -> dict[str, Any]:
         found["response_id"] = value
     if is_text(value := fields.get("model")):
         found["response_model"] = value
+    if is_text(value := fields.get("service_tier")):
+        found["service_tier"] = value
     # No field of the class: the client sets it, on some answers.
     value = fields.get("_request_id") or read(response, "_request_id")
     if is_text(value):
@@ -153,6 +155,7 @@ class Chunks:
         self._choices: dict[int, _Choice] = {}
         self._usage: Any = None
         self._last: Any = None
+        self._tier: Any = None
 
     def add(self, piece: Any) -> bool:
         """Take one chunk; the one that only tells the usage is hidden if we asked for it."""
@@ -160,6 +163,7 @@ class Chunks:
         usage = getattr(piece, "usage", None)
         if usage is not None:
             self._usage = usage
+        self._tier = getattr(piece, "service_tier", None) or self._tier
         choices = getattr(piece, "choices", None)
         if not choices:
             return self._hide_usage and usage is not None and choices is not None
@@ -206,6 +210,8 @@ class Chunks:
     def answer(self) -> Answer:
         """Give what has been seen so far."""
         metadata = identity(self._last) if self._last is not None else {}
+        if is_text(self._tier):
+            metadata["service_tier"] = self._tier
         told = [(index, choice.told(self._options)) for index, choice in self._choices.items()]
         told.sort(key=lambda item: item[0])
         if not told:

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Events", "answer"]
 
+#: Items of tools that cost something beside their tokens.
+_BILLED_TOOLS = {
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_interpreter",
+    "image_generation_call": "image_generation",
+}
 _TERMINAL = ("response.completed", "response.failed", "response.incomplete")
 
 
@@ -26,7 +33,7 @@ def answer(response: Any, options: Options) -> Answer:
     parsed = read(response, "output_parsed")
     if parsed is not None:
         fields["parsed"] = parsed
-    usage = of_openai(read(response, "usage"))
+    usage = of_openai(read(response, "usage"), seen.tool_requests)
     return Answer("".join(seen.texts), usage, fields, _metadata(response))
 
 
@@ -39,6 +46,8 @@ class _Items:
         self._thoughts: list[str] = []
         self._calls: list[dict[str, Any]] = []
         self._others: list[str] = []
+        #: Tools that the provider ran and bills beside the tokens.
+        self.tool_requests: dict[str, int] = {}
 
     def add(self, item: Any) -> None:
         kind = read(item, "type")
@@ -56,6 +65,9 @@ class _Items:
             )
         elif isinstance(kind, str):
             self._others.append(kind)
+            tool = _BILLED_TOOLS.get(kind)
+            if tool and read(read(item, "action"), "type") in (None, "search"):
+                self.tool_requests[tool] = self.tool_requests.get(tool, 0) + 1
 
     def fields(self, options: Options) -> dict[str, Any]:
         fields: dict[str, Any] = {}

@@ -30,6 +30,11 @@ impl Rate {
         self.0.checked_mul(1000).map(Self)
     }
 
+    /// Twice the rate.
+    pub(super) fn doubled(self) -> Option<Self> {
+        self.0.checked_mul(2).map(Self)
+    }
+
     /// USD per million, as the nearest double.
     #[must_use]
     pub fn usd(self) -> f64 {
@@ -46,6 +51,11 @@ impl Amount {
     pub(super) fn plus(self, rate: Rate, count: u64) -> Option<Self> {
         let part = rate.0.checked_mul(i128::from(count))?;
         self.0.checked_add(part).map(Self)
+    }
+
+    /// The sum and a tenth of it.
+    pub(super) fn and_a_tenth(self) -> Option<Self> {
+        self.0.checked_add(self.0 / 10).map(Self)
     }
 
     /// USD, as the nearest double.

@@ -22,8 +22,8 @@ mod rates;
 mod usage;
 
 pub use decimal::Rate;
-pub use prices::{Price, Query, cost, is_news, lookup, register};
-pub use rates::{Rates, Tiered, Unit};
+pub use prices::{Price, Query, bill, cost, is_news, is_registered, lookup, register};
+pub use rates::{Bill, Rates, Tiered, Unit};
 pub use usage::Usage;
 
 const VERSION_FILE: &str = include_str!("genai-prices/VERSION");

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use arc_swap::ArcSwap;
 
 use super::catalog::{Catalog, Found};
-use super::rates::{Rates, Tariff};
+use super::rates::{Bill, Rates, Tariff};
 use super::usage::Usage;
 
 /// Names whose models are remembered; beyond it all are looked up again.
@@ -81,42 +81,105 @@ fn found(known: &Known, key: &Key) -> Option<Found<'static>> {
     found
 }
 
-/// Looks a model up, and gives `read` its provider, its id and its prices, which are lent: a copy
-/// of them costs more than to add up what a call used. `None` if they are unknown.
-fn priced<T>(
-    query: &Query<'_>,
-    read: impl FnOnce(&str, &str, Cow<'_, Rates>) -> Option<T>,
-) -> Option<T> {
+/// A price list that was found.
+struct Listed<'a> {
+    provider: &'a str,
+    model: &'a str,
+    tariff: &'a Tariff,
+    /// Whether it is the provider's own, so that it has its kinds of request.
+    is_own: bool,
+}
+
+/// Looks a model up, and lends `read` its price list. `None` if it is unknown.
+fn listed<T>(query: &Query<'_>, read: impl FnOnce(Listed<'_>) -> Option<T>) -> Option<T> {
     let known = KNOWN.load();
     let key = key(query.provider, query.model);
     if let Some((tariff, (provider, model))) = registered(&known, &key) {
-        let rates = tariff.rates(query.at, query.context)?;
-        return read(provider.as_deref().unwrap_or_default(), &model, rates);
+        return read(Listed {
+            provider: provider.as_deref().unwrap_or_default(),
+            model: &model,
+            tariff: &tariff,
+            is_own: true,
+        });
     }
     let found = found(&known, &key)?;
-    // The kinds of request are those of the provider that has the price list.
-    let context = if found.is_own { query.context } else { &[] };
-    let rates = found.model.tariff.rates(query.at, context)?;
-    read(&found.provider.id, &found.model.id, rates)
+    read(Listed {
+        provider: &found.provider.id,
+        model: &found.model.id,
+        tariff: &found.model.tariff,
+        is_own: found.is_own,
+    })
+}
+
+impl<'a> Listed<'a> {
+    fn rates(&self, query: &Query<'_>) -> Option<Cow<'a, Rates>> {
+        // The kinds of request are those of the provider that has the price list.
+        let context = if self.is_own { query.context } else { &[] };
+        self.tariff.rates(query.at, context)
+    }
+
+    /// What was asked for that the price list does not know: a service tier without prices.
+    fn unknown_kinds(&self, query: &Query<'_>) -> Vec<String> {
+        let is_unknown = |kind: &&(&str, &str)| {
+            kind.0 != GEOGRAPHY && !(self.is_own && self.tariff.knows(**kind))
+        };
+        let unknown = query.context.iter().filter(is_unknown);
+        unknown
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
+    }
+}
+
+/// The member of a context that says where a model ran.
+const GEOGRAPHY: &str = "inference_geo";
+
+/// Anthropic charges a tenth more for tokens where a call must stay in the country.
+fn has_surcharge(query: &Query<'_>, provider: &str) -> bool {
+    provider == "anthropic" && query.context.contains(&(GEOGRAPHY, "us"))
 }
 
 /// The prices of a model; `None` if they are unknown.
 #[must_use]
 pub fn lookup(query: &Query<'_>) -> Option<Price> {
-    priced(query, |provider, model, rates| {
+    listed(query, |list| {
         Some(Price {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-            rates: rates.into_owned(),
+            rates: list.rates(query)?.into_owned(),
+            provider: list.provider.to_owned(),
+            model: list.model.to_owned(),
         })
     })
 }
 
 /// What a call costs in USD, computed exactly; `None` if the price of the model, or of a part of
-/// what was used, is unknown.
+/// what was used, is unknown. A kind of request without prices of its own costs what others cost.
 #[must_use]
 pub fn cost(query: &Query<'_>, usage: &Usage) -> Option<f64> {
-    priced(query, |_, _, rates| rates.cost(usage))
+    listed(query, |list| {
+        let surcharge = has_surcharge(query, list.provider);
+        list.rates(query)?.bill(usage, surcharge).usd
+    })
+}
+
+/// What the provider bills for a call; unknown if a part of it, or its kind of request, has no
+/// price. `None` for an unknown model.
+#[must_use]
+pub fn bill(query: &Query<'_>, usage: &Usage) -> Option<Bill> {
+    listed(query, |list| {
+        let surcharge = has_surcharge(query, list.provider);
+        let mut bill = list.rates(query)?.bill(usage, surcharge);
+        let unknown = list.unknown_kinds(query);
+        if !unknown.is_empty() {
+            bill.usd = None;
+            bill.unpriced.extend(unknown);
+        }
+        Some(bill)
+    })
+}
+
+/// Whether the program has registered a price for this name.
+#[must_use]
+pub fn is_registered(provider: Option<&str>, model: &str) -> bool {
+    registered(&KNOWN.load(), &key(provider, model)).is_some()
 }
 
 /// Sets the price of a model that the data set does not know, or knows with another price.
@@ -181,17 +244,54 @@ mod tests {
                 reasoning: count(7),
                 input_audio: count(8),
                 output_audio: count(9),
+                cache_write_1h: count(10),
+                web_searches: count(11),
+                ..Usage::default()
             };
             let query = Query {
                 at: example[2].as_i64().unwrap(),
                 ..query(example[0].as_str().unwrap(), example[1].as_str().unwrap())
             };
-            let expected: f64 = example[10].as_str().unwrap().parse().unwrap();
+            let expected: f64 = example[12].as_str().unwrap().parse().unwrap();
             let found = cost(&query, &usage).unwrap();
             assert_eq!(found.to_bits(), expected.to_bits(), "{line}: {found}");
             compared += 1;
         }
         assert!(compared > 1000);
+    }
+
+    #[test]
+    fn a_bill_needs_a_price_for_the_kind_of_request() {
+        let usage = Usage {
+            input: 1_000_000,
+            ..Usage::default()
+        };
+        let ask = |model, context| {
+            let query = Query {
+                context,
+                ..query("openai", model)
+            };
+            bill(&query, &usage).unwrap()
+        };
+        assert_eq!(ask("gpt-5", &[]).usd, Some(1.25));
+        assert_eq!(ask("gpt-5", &[("service_tier", "flex")]).usd, Some(0.625));
+        let unknown = ask("gpt-5", &[("service_tier", "scale")]);
+        assert_eq!(unknown.usd, None);
+        assert_eq!(unknown.unpriced, ["service_tier=scale"]);
+    }
+
+    #[test]
+    fn a_call_that_stays_in_the_country_costs_a_tenth_more() {
+        let usage = Usage {
+            input: 1_000_000,
+            web_searches: 1,
+            ..Usage::default()
+        };
+        let query = Query {
+            context: &[(GEOGRAPHY, "us")],
+            ..query("anthropic", "claude-opus-5")
+        };
+        assert_eq!(bill(&query, &usage).unwrap().usd, Some(5.51));
     }
 
     #[test]

@@ -73,13 +73,25 @@ pub enum Unit {
     InputAudio,
     /// Output tokens of audio.
     OutputAudio,
+    /// Input tokens written to a cache that keeps them for an hour.
+    CacheWrite1h,
+    /// Input tokens of audio read from a cache.
+    CachedAudio,
+    /// Input tokens of images.
+    InputImage,
+    /// Output tokens of images.
+    OutputImage,
+    /// A search of the web by the provider; per thousand.
+    WebSearch,
+    /// A search of stored files by the provider; per thousand.
+    FileSearch,
     /// The request itself, whatever it uses; per thousand.
     Request,
 }
 
 impl Unit {
     /// Every unit with its key in the data set.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("input_mtok", Self::Input),
         ("cache_read_mtok", Self::CacheRead),
         ("cache_write_mtok", Self::CacheWrite),
@@ -87,6 +99,12 @@ impl Unit {
         ("output_reasoning_mtok", Self::Reasoning),
         ("input_audio_mtok", Self::InputAudio),
         ("output_audio_mtok", Self::OutputAudio),
+        ("cache_write_1h_mtok", Self::CacheWrite1h),
+        ("cache_audio_read_mtok", Self::CachedAudio),
+        ("input_image_mtok", Self::InputImage),
+        ("output_image_mtok", Self::OutputImage),
+        ("web_searches_kcount", Self::WebSearch),
+        ("storage_searches_kcount", Self::FileSearch),
         ("requests_kcount", Self::Request),
     ];
 
@@ -94,9 +112,14 @@ impl Unit {
     /// what the others cost.
     fn general(self) -> Option<Self> {
         match self {
-            Self::CacheRead | Self::CacheWrite | Self::InputAudio => Some(Self::Input),
-            Self::Reasoning | Self::OutputAudio => Some(Self::Output),
-            Self::Input | Self::Output | Self::Request => None,
+            Self::CacheRead
+            | Self::CacheWrite
+            | Self::CacheWrite1h
+            | Self::InputAudio
+            | Self::InputImage => Some(Self::Input),
+            Self::CachedAudio => Some(Self::CacheRead),
+            Self::Reasoning | Self::OutputAudio | Self::OutputImage => Some(Self::Output),
+            Self::Input | Self::Output | Self::WebSearch | Self::FileSearch | Self::Request => None,
         }
     }
 }
@@ -127,33 +150,91 @@ impl Rates {
         Some(rates)
     }
 
-    /// What a call costs in USD; `None` if some of what it used has no price, or the sum cannot be
-    /// held.
-    pub(super) fn cost(&self, usage: &Usage) -> Option<f64> {
+    /// What a token or a search of this unit costs, with an input of this size; per million.
+    fn rate(&self, unit: Unit, all_input: u64) -> Option<Rate> {
+        if let Some(price) = self.get(unit) {
+            let rate = price.at(all_input);
+            let is_counted = matches!(unit, Unit::WebSearch | Unit::FileSearch | Unit::Request);
+            return if is_counted {
+                rate.per_thousand()
+            } else {
+                Some(rate)
+            };
+        }
+        let general = self.rate(unit.general()?, all_input)?;
+        // Where a provider keeps what is written for an hour, it costs twice the input.
+        if unit == Unit::CacheWrite1h {
+            general.doubled()
+        } else {
+            Some(general)
+        }
+    }
+
+    /// What a call costs in USD, and what of it has no price; each token costs a tenth more with
+    /// `surcharge`.
+    pub(super) fn bill(&self, usage: &Usage, surcharge: bool) -> Bill {
         if self.0.is_empty() {
-            return Some(0.0);
+            return Bill {
+                usd: Some(0.0),
+                unpriced: Vec::new(),
+            };
         }
         let all_input = usage.all_input();
-        let mut sum = Amount::default();
-        for (unit, count) in [
-            (Unit::Input, usage.input),
-            (Unit::CacheRead, usage.cache_read),
-            (Unit::CacheWrite, usage.cache_write),
-            (Unit::Output, usage.output),
-            (Unit::Reasoning, usage.reasoning),
-            (Unit::InputAudio, usage.input_audio),
-            (Unit::OutputAudio, usage.output_audio),
-        ] {
-            if count > 0 {
-                let general = || unit.general().and_then(|general| self.get(general));
-                sum = sum.plus(self.get(unit).or_else(general)?.at(all_input), count)?;
+        let tokens = [
+            ("input", Unit::Input, usage.input),
+            ("cache_read", Unit::CacheRead, usage.cache_read),
+            ("cache_write", Unit::CacheWrite, usage.cache_write),
+            ("cache_write_1h", Unit::CacheWrite1h, usage.cache_write_1h),
+            ("output", Unit::Output, usage.output),
+            ("reasoning", Unit::Reasoning, usage.reasoning),
+            ("input_audio", Unit::InputAudio, usage.input_audio),
+            ("cached_audio", Unit::CachedAudio, usage.cached_audio),
+            ("output_audio", Unit::OutputAudio, usage.output_audio),
+            ("input_image", Unit::InputImage, usage.input_image),
+            ("output_image", Unit::OutputImage, usage.output_image),
+        ];
+        let searches = [
+            ("web_search", Unit::WebSearch, usage.web_searches),
+            ("file_search", Unit::FileSearch, usage.file_searches),
+        ];
+        let mut unpriced = Vec::new();
+        let mut add = |sum: Option<Amount>, (name, unit, count): (&str, Unit, u64)| {
+            if count == 0 {
+                return sum;
             }
+            let Some(rate) = self.rate(unit, all_input) else {
+                unpriced.push(name.to_owned());
+                return sum;
+            };
+            sum?.plus(rate, count)
+        };
+        let mut sum = tokens.into_iter().fold(Some(Amount::default()), &mut add);
+        if surcharge {
+            sum = sum.and_then(Amount::and_a_tenth);
         }
-        if let Some(price) = self.get(Unit::Request) {
-            sum = sum.plus(price.at(all_input).per_thousand()?, 1)?;
+        sum = searches.into_iter().fold(sum, &mut add);
+        if self.get(Unit::Request).is_some() {
+            sum = add(sum, ("request", Unit::Request, 1));
         }
-        Some(sum.usd())
+        let usd = sum.filter(|_| unpriced.is_empty()).map(Amount::usd);
+        Bill { usd, unpriced }
     }
+
+    /// What a call costs in USD; `None` if some of what it used has no price, or the sum cannot be
+    /// held.
+    #[cfg(test)]
+    fn cost(&self, usage: &Usage) -> Option<f64> {
+        self.bill(usage, false).usd
+    }
+}
+
+/// What a call costs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bill {
+    /// In USD; `None` if it is unknown.
+    pub usd: Option<f64>,
+    /// What was used and has no price; empty where the model is not known at all.
+    pub unpriced: Vec<String>,
 }
 
 /// When a price applies, in UTC.
@@ -250,6 +331,14 @@ impl Tariff {
         })
     }
 
+    /// Whether there are prices for requests of this kind.
+    pub(super) fn knows(&self, kind: (&str, &str)) -> bool {
+        let is_it = |pair: &(String, String)| (&*pair.0, &*pair.1) == kind;
+        self.variants
+            .iter()
+            .any(|variant| variant.context.iter().any(is_it))
+    }
+
     /// The prices at a time, in seconds since 1970, for a request of this kind. The last that
     /// applies counts; where none does, the first.
     pub(super) fn rates(&self, at: i64, context: &[(&str, &str)]) -> Option<Cow<'_, Rates>> {
@@ -309,9 +398,47 @@ mod tests {
             reasoning: 10,
             input_audio: 1000,
             output_audio: 100,
+            ..Usage::default()
         };
         let millionths = rates.cost(&usage).unwrap() * 1e6;
         assert!((millionths - (1.0 + 1.0 + 1100.0 + 1110.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_hour_of_cache_costs_twice_the_input_where_it_has_no_price() {
+        let usage = Usage {
+            cache_write: 10,
+            cache_write_1h: 10,
+            ..Usage::default()
+        };
+        for (prices, micros) in [
+            (json!({"input_mtok": "3", "cache_write_mtok": "3.75"}), 97.5),
+            (
+                json!({"input_mtok": "3", "cache_write_1h_mtok": "7"}),
+                100.0,
+            ),
+        ] {
+            let found = rates(&prices).cost(&usage).unwrap() * 1e6;
+            assert!((found - micros).abs() < 1e-9, "{found}");
+        }
+    }
+
+    #[test]
+    fn searches_cost_by_the_thousand_and_no_surcharge() {
+        let rates = rates(&json!({"input_mtok": "5", "web_searches_kcount": "10"}));
+        let mut usage = Usage {
+            input: 1_000_000,
+            web_searches: 3,
+            ..Usage::default()
+        };
+        assert_eq!(rates.bill(&usage, false).usd, Some(5.03));
+        assert_eq!(rates.bill(&usage, true).usd, Some(5.53));
+        usage.file_searches = 1;
+        let bill = rates.bill(&usage, false);
+        assert_eq!(
+            (bill.usd, bill.unpriced),
+            (None, vec!["file_search".to_owned()])
+        );
     }
 
     #[test]
