@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sentrial import _patching
 from sentrial.integrations import versions
 from sentrial.integrations.base import documented_in
-from sentrial.integrations.claude_session import Settings, Turn
+from sentrial.integrations.claude_session import RunningTotal, Settings, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -121,6 +121,7 @@ class TrackedClaudeClient:
         self._client: Any = vars(client).get("_client") if _is_tracked(client) else client
         self._settings = Settings(sentrial_client, default_agent, user_id, convo_id, extra_metadata)
         self._turns = 0
+        self._total = RunningTotal()
         self._prompt: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -193,7 +194,7 @@ class TrackedClaudeClient:
 
     def _turn(self) -> Turn:
         more = {"client_mode": "ClaudeSDKClient", "turn": self._turns}
-        return Turn(self._settings, self._prompt, more)
+        return Turn(self._settings, self._prompt, more, self._total)
 
 
 def _is_tracked(client: object) -> bool:

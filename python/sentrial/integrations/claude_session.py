@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from sentrial.async_client import AsyncSentrialClient
 
-__all__ = ["Settings", "Turn"]
+__all__ = ["RunningTotal", "Settings", "Turn"]
+
+#: Decimal places of a cost in USD: a difference of two doubles has more.
+_PLACES = 10
 
 _PROMPT = 100
 _RESPONSE = 2000
@@ -41,6 +44,23 @@ class Settings(NamedTuple):
     metadata: dict[str, Any] | None
 
 
+class RunningTotal:
+    """What a client says that all its turns have cost so far, as the cost of each.
+
+    A client of which a new process has been started begins again at zero.
+    """
+
+    def __init__(self) -> None:
+        self._before = 0.0
+
+    def cost_of(self, total: Any) -> float | None:
+        """Return what the turn that has ended cost, in USD; None where nothing is said."""
+        if isinstance(total, bool) or not isinstance(total, (int, float)):
+            return None
+        before, self._before = self._before, float(total)
+        return float(total) if total < before else round(total - before, _PLACES)
+
+
 class Turn:
     """One run, from the message with which the SDK introduces itself to the result.
 
@@ -49,8 +69,13 @@ class Turn:
     """
 
     def __init__(
-        self, settings: Settings, prompt: Any, metadata: dict[str, Any] | None = None
+        self,
+        settings: Settings,
+        prompt: Any,
+        metadata: dict[str, Any] | None = None,
+        total: RunningTotal | None = None,
     ) -> None:
+        self._total = total or RunningTotal()
         self.is_over = False
         self._settings = settings
         self._prompt = prompt if isinstance(prompt, str) else None
@@ -171,7 +196,7 @@ class Turn:
             # Anthropic counts tokens that it reads from or writes to its cache apart.
             prompt_tokens=count(_get(usage, "input_tokens")) + sum(cached.values()),
             completion_tokens=count(_get(usage, "output_tokens")),
-            cost=_get(message, "total_cost_usd"),
+            cost=self._total.cost_of(_get(message, "total_cost_usd")),
         )
         self._line.add(
             "complete_session",

@@ -207,6 +207,67 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
                 duration_ms=since(run["started"]) if run else None,
             )
 
+    # -- retrievers
+
+    @quietly
+    def on_retriever_start(
+        self,
+        serialized: dict[str, Any] | None,
+        query: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note the start of a search for documents."""
+        self._begin()
+        named = kwargs.get("name") or (serialized or {}).get("name")
+        name = text_of(named or "retriever")
+        started = time.perf_counter()
+        self.tool_runs[run_id] = {"name": name, "input": {"query": query}, "started": started}
+        self._tree.start(run_id, parent_run_id, name)
+
+    @quietly
+    def on_retriever_end(
+        self,
+        documents: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Record a search with the documents it has found."""
+        found = [_document(document) for document in documents or ()]
+        self._retrieved(run_id, parent_run_id, {"documents": found}, None)
+
+    @quietly
+    def on_retriever_error(
+        self,
+        error: BaseException,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Record a search that failed."""
+        if self._tree.is_news(run_id, parent_run_id, error):
+            output = {"error": text_of(error), "error_type": type(error).__name__}
+            self._retrieved(run_id, parent_run_id, output, error)
+        else:
+            self.tool_runs.pop(run_id, None)
+            self._tree.end(run_id)
+
+    def _retrieved(
+        self, run_id: Any, parent_run_id: Any, output: dict[str, Any], error: BaseException | None
+    ) -> None:
+        run = self.tool_runs.pop(run_id, None)
+        place = self._tree.place(run_id, parent_run_id)
+        self._tree.end(run_id)
+        if run is not None:
+            metadata = {**place.metadata, "retriever": run["name"]}
+            place = place._replace(metadata=metadata)
+            self._tool_call("retriever", run, None, output, None, error, place)
+
     # -- chains
 
     @quietly
@@ -278,6 +339,13 @@ class SentrialCallbackHandler(ModelCallbacks, BaseCallbackHandler or object):  #
         if self.assistant_output is None:
             self.assistant_output = self._last_text
         return self._complete(success, failure_reason, custom_metrics)
+
+
+def _document(document: Any) -> dict[str, Any]:
+    return {
+        "content": getattr(document, "page_content", None),
+        "metadata": getattr(document, "metadata", None),
+    }
 
 
 def _tool_input(given: Any) -> dict[str, Any]:

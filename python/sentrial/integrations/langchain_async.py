@@ -91,6 +91,18 @@ class AsyncSentrialCallbackHandler(AsyncCallbackHandler or object):  # type: ign
         """See `SentrialCallbackHandler`."""
         await self._run(self.handler.on_tool_error, *args, **kwargs)
 
+    async def on_retriever_start(self, *args: Any, **kwargs: Any) -> None:
+        """See `SentrialCallbackHandler`."""
+        self.handler.on_retriever_start(*args, **kwargs)
+
+    async def on_retriever_end(self, *args: Any, **kwargs: Any) -> None:
+        """See `SentrialCallbackHandler`."""
+        await self._run(self.handler.on_retriever_end, *args, **kwargs)
+
+    async def on_retriever_error(self, *args: Any, **kwargs: Any) -> None:
+        """See `SentrialCallbackHandler`."""
+        await self._run(self.handler.on_retriever_error, *args, **kwargs)
+
     async def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
         """See `SentrialCallbackHandler`."""
         self.handler.on_chain_start(*args, **kwargs)

@@ -40,8 +40,8 @@ class Method:
         """Read what is asked for. May exchange one-shot iterators in `kwargs`."""
         raise NotImplementedError
 
-    def answer(self, response: Any, options: Options) -> Answer:
-        """Read an answer."""
+    def answer(self, response: Any, options: Options) -> Answer | None:
+        """Read an answer; None for one that is no call of its own."""
         raise NotImplementedError
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:
@@ -318,6 +318,8 @@ class Running:
             answer = self.method.answer(result, self.options)
         except Exception as problem:  # noqa: BLE001
             warn(problem)
+            return
+        if answer is None:
             return
         if metadata:
             answer = answer._replace(metadata={**(answer.metadata or {}), **metadata})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sentrial.wrappers._google_turns import added
 from sentrial.wrappers._record import Answer
 from sentrial.wrappers._usage import of_google
 from sentrial.wrappers._values import read
@@ -210,6 +211,11 @@ def enum_name(value: Any) -> str | None:
     return name
 
 
+def _reason(response: Any) -> str | None:
+    candidates = _items(read(response, "candidates"))
+    return enum_name(read(candidates[0], "finish_reason")) if candidates else None
+
+
 class Chunks:
     """Puts an answer together from the responses of a stream, each of which has a piece."""
 
@@ -219,6 +225,9 @@ class Chunks:
         self._parts: list[Any] = []
         self._usage: Usage | None = None
         self._searches: dict[str, int] = {}
+        #: Of the requests before this one, within the same stream.
+        self._before: Usage | None = None
+        self._ended = False
         self._metadata: dict[str, Any] = {}
 
     def add(self, piece: Any) -> bool:
@@ -229,6 +238,11 @@ class Chunks:
             self._parts += parts
         # Each figure is cumulative; the last response has the final ones.
         usage = of_google(read(piece, "usage_metadata"))
+        if parts and self._ended:
+            # The package has called a function and asked again: what follows is billed, too.
+            self._before = added(self._before, self._usage)
+            self._usage = None
+        self._ended = bool(_reason(piece))
         if usage is not None:
             self._usage = usage
         self._searches = searches(piece) or self._searches
@@ -238,7 +252,7 @@ class Chunks:
     def answer(self) -> Answer:
         """Give what has been seen so far."""
         content, fields = told(self._parts, self._options)
-        usage = self._usage
+        usage = added(self._before, self._usage)
         if usage is not None and self._searches:
             usage = usage._replace(tool_requests=self._searches)
         return Answer(content, usage, fields, self._metadata)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers import _google_answers as google
+from sentrial.wrappers import _google_turns as turns
 from sentrial.wrappers._calls import Method, wrapped
+from sentrial.wrappers._google_interactions import targets_of
 from sentrial.wrappers._record import Answer, Options, Request
-from sentrial.wrappers._targets import Target, resource
+from sentrial.wrappers._targets import Deferred, Target, resource
 from sentrial.wrappers._usage import of_google
 from sentrial.wrappers._values import read, scalars
 
@@ -64,7 +67,11 @@ class Content(_Base):
     """`generate_content` and `generate_content_stream`; chats call these."""
 
     def answer(self, response: Any, options: Options) -> Answer:
-        return google.answer(response, options)
+        answer = google.answer(response, options)
+        before = turns.usage_before(response)
+        return (
+            answer if before is None else answer._replace(usage=turns.added(before, answer.usage))
+        )
 
 
 class Embedding(_Base):
@@ -85,12 +92,21 @@ _CONTENT = Content()
 _EMBEDDING = Embedding()
 
 
-def targets(client: Any, options: Options) -> Iterator[Target]:
+def targets(client: Any, options: Options) -> Iterator[Target | Deferred]:
     """Give the methods of a client that are wrapped."""
     for path in ("models", "aio.models"):
         owner = resource(client, path)
         if owner is not None:
             yield from _of(owner, options, bound=True)
+    for owner in (client, resource(client, "aio")):
+        if "_interactions" in read(owner, "__dict__", {}):
+            # To load the package of this API takes most of a second.
+            below = functools.partial(_interactions, owner, options)
+            yield Deferred(owner, "_interactions", below, "interactions")
+
+
+def _interactions(client: Any, options: Options) -> Iterator[Target]:
+    yield from targets_of(client.interactions, options, bound=True)
 
 
 def class_targets(options: Options) -> Iterator[Target]:
@@ -104,8 +120,21 @@ def class_targets(options: Options) -> Iterator[Target]:
 
 
 def _of(owner: Any, options: Options, *, bound: bool) -> Iterator[Target]:
-    for name in ("generate_content", "generate_content_stream"):
-        yield Target(owner, name, lambda f: wrapped(f, _CONTENT, options, bound=bound, owner=owner))
+    is_async = "Async" in (owner if isinstance(owner, type) else type(owner)).__name__
+    if hasattr(owner, "_generate_content"):
+        yield Target(owner, "_generate_content", lambda f: turns.requesting(f, is_async=is_async))
+    yield Target(
+        owner,
+        "generate_content",
+        lambda f: wrapped(
+            turns.counting(f, is_async=is_async), _CONTENT, options, bound=bound, owner=owner
+        ),
+    )
+    yield Target(
+        owner,
+        "generate_content_stream",
+        lambda f: wrapped(f, _CONTENT, options, bound=bound, owner=owner),
+    )
     yield Target(
         owner, "embed_content", lambda f: wrapped(f, _EMBEDDING, options, bound=bound, owner=owner)
     )

@@ -96,7 +96,7 @@ def wrap_google(
     return _wrapped(model, options, _google_targets, "a Google client or model", copies=())
 
 
-def _google_targets(model: Any, options: Options) -> Iterator[Target]:
+def _google_targets(model: Any, options: Options) -> Iterator[Target | Deferred]:
     from sentrial.wrappers import _google_genai, _google_generativeai
 
     # Each has what the other has not; a mock has both.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sentrial.wrappers import _openai_chat as chat
@@ -152,11 +153,38 @@ class Responses(_Base):
             return [{"role": "system", "content": instructions}, *messages]
         return messages
 
-    def answer(self, response: Any, options: Options) -> Answer:
+    def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        made = super().request(owner, args, kwargs)
+        _asking.set(made if kwargs.get("background") is True else None)
+        return made
+
+    def answer(self, response: Any, options: Options) -> Answer | None:
+        asked = _asking.get()
+        if asked is not None and _background.begun(response, asked):
+            return None
         return responses.answer(response, options)
 
     def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
         return responses.Events(options)
+
+
+#: The background response that is being asked for.
+_asking: ContextVar[Request | None] = ContextVar("sentrial_background", default=None)
+_background = responses.Background()
+
+
+class Retrieval(_Base):
+    """`responses.retrieve`: the end of a background response."""
+
+    def request(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        asked = _background.request(kwargs["response_id"] if "response_id" in kwargs else args[0])
+        return asked or Request(_provider(owner), "unknown", None, {})
+
+    def answer(self, response: Any, options: Options) -> Answer | None:
+        return responses.answer(response, options) if _background.ended(response) else None
+
+    def accumulator(self, options: Options, *, injected: bool) -> Accumulator:  # noqa: ARG002
+        return responses.Events(options, _background)
 
 
 class Completions(_Base):
@@ -197,6 +225,7 @@ class Embeddings(_Base):
 
 _CHAT = Chat()
 _RESPONSES = Responses()
+_RETRIEVAL = Retrieval()
 _COMPLETIONS = Completions()
 _EMBEDDINGS = Embeddings()
 
@@ -206,6 +235,7 @@ _Rule: TypeAlias = tuple[str, Method, tuple[str, ...], tuple[str, ...]]
 _RESOURCES: tuple[_Rule, ...] = (
     ("chat.completions", _CHAT, ("create", "parse"), ("stream",)),
     ("responses", _RESPONSES, ("create", "parse"), ("stream",)),
+    ("responses", _RETRIEVAL, ("retrieve",), ()),
     ("completions", _COMPLETIONS, ("create",), ()),
     ("embeddings", _EMBEDDINGS, ("create",), ()),
 )
@@ -218,6 +248,7 @@ _CLASSES: tuple[tuple[str, str, Method, tuple[str, ...], tuple[str, ...]], ...] 
     ("openai.resources.chat.completions", "Completions", _CHAT, ("create", "parse"), ("stream",)),
     ("openai.resources.beta.chat.completions", "Completions", _CHAT, ("parse",), ("stream",)),
     ("openai.resources.responses", "Responses", _RESPONSES, ("create", "parse"), ("stream",)),
+    ("openai.resources.responses", "Responses", _RETRIEVAL, ("retrieve",), ()),
     ("openai.resources.beta.responses", "Responses", _RESPONSES, ("create", "parse"), ("stream",)),
     ("openai.resources.completions", "Completions", _COMPLETIONS, ("create",), ()),
     ("openai.resources.embeddings", "Embeddings", _EMBEDDINGS, ("create",), ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from sentrial.wrappers._openai_chat import identity
@@ -10,9 +11,13 @@ from sentrial.wrappers._usage import of_openai
 from sentrial.wrappers._values import arguments_of, read
 
 if TYPE_CHECKING:
-    from sentrial.wrappers._record import Options
+    from sentrial.wrappers._record import Options, Request
 
-__all__ = ["Events", "answer"]
+__all__ = ["Background", "Events", "answer"]
+
+_UNFINISHED = ("queued", "in_progress")
+#: Background responses that are remembered at most.
+_MOST = 1000
 
 #: Items of tools that cost something beside their tokens.
 _BILLED_TOOLS = {
@@ -35,6 +40,36 @@ def answer(response: Any, options: Options) -> Answer:
         fields["parsed"] = parsed
     usage = of_openai(read(response, "usage"), seen.tool_requests)
     return Answer("".join(seen.texts), usage, fields, _metadata(response))
+
+
+class Background:
+    """Responses that the provider works on in the background: each is recorded once.
+
+    It is known by its id from the call that has asked for it to the first look at its end.
+    """
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[str, Request] = OrderedDict()
+
+    def begun(self, response: Any, request: Request) -> bool:
+        """Note a response that is not finished; False for one that is."""
+        key = read(response, "id")
+        if read(response, "status") not in _UNFINISHED or not isinstance(key, str):
+            return False
+        self._asked[key] = request
+        if len(self._asked) > _MOST:
+            self._asked.popitem(last=False)
+        return True
+
+    def request(self, key: object) -> Request | None:
+        """Return what was asked for, if it has not been recorded yet."""
+        return self._asked.get(key) if isinstance(key, str) else None
+
+    def ended(self, response: Any) -> bool:
+        """Tell whether this is the first look at a finished response, and forget it."""
+        if read(response, "status") in _UNFINISHED:
+            return False
+        return self._asked.pop(read(response, "id"), None) is not None
 
 
 class _Items:
@@ -94,8 +129,10 @@ def _metadata(response: Any) -> dict[str, Any]:
 class Events:
     """Puts an answer together from the events of a stream."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, resumed: Background | None = None) -> None:
         self.has_content = False
+        #: Where the response is known, if the stream resumes one.
+        self._resumed = resumed
         self._options = options
         self._parts: list[str] = []
         self._response: Any = None
@@ -116,8 +153,10 @@ class Events:
             self.has_content = True
         return False
 
-    def answer(self) -> Answer:
-        """Give the finished answer, or the text seen so far."""
+    def answer(self) -> Answer | None:
+        """Give the finished answer, or the text seen; None for what is recorded elsewhere."""
+        if self._resumed is not None and not self._resumed.ended(self._response):
+            return None
         if self._complete:
             return answer(self._response, self._options)
         metadata = identity(self._response) if self._response is not None else {}

@@ -38,11 +38,24 @@ class Deferred(NamedTuple):
         owner: The client.
         name: The attribute it loads the resource at.
         targets: Finds the methods below the client, once the resource is loaded.
+        property: The property that loads it, where `name` holds None until then.
     """
 
     owner: Any
     name: str
     targets: Callable[[], Iterable[Target]]
+    property: str | None = None
+
+    def clear(self) -> None:
+        """Make the client as it was: nothing is loaded."""
+        if self.property is None:
+            del vars(self.owner)[self.name]
+        else:
+            vars(self.owner)[self.name] = None
+
+    def loaded(self) -> Any:
+        """Load the resource."""
+        return getattr(self.owner, self.property or self.name)
 
 
 class _Resource:
@@ -56,20 +69,19 @@ class _Resource:
 
 
 def _load(deferred: Deferred, undo: Undo, stand: _Resource) -> Any:
-    owner, name, targets = deferred
-    if vars(owner).get(name) is stand:
-        del vars(owner)[name]
+    if vars(deferred.owner).get(deferred.name) is stand:
+        deferred.clear()
         if undo:
-            undo.join(install(targets()))
-    return getattr(owner, name)
+            undo.join(install(deferred.targets()))
+    return deferred.loaded()
 
 
 def _defer(deferred: Deferred, undo: Undo) -> None:
-    owner, name, _ = deferred
-    if name not in vars(owner):
+    kept, name = vars(deferred.owner), deferred.name
+    if kept.get(name) is None:
         stand = _Resource(deferred, undo)
-        vars(owner)[name] = stand
-        undo.then(lambda: vars(owner).get(name) is stand and vars(owner).pop(name))
+        kept[name] = stand
+        undo.then(lambda: deferred.clear() if kept.get(name) is stand else None)
 
 
 def resource(client: Any, path: str) -> Any:

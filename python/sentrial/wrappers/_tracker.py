@@ -34,8 +34,8 @@ class Accumulator(Protocol):
     def add(self, piece: Any) -> bool:
         """Take one piece; True if the program must not see it, because we alone asked for it."""
 
-    def answer(self) -> Answer:
-        """Give what has been seen so far."""
+    def answer(self) -> Answer | None:
+        """Give what has been seen so far; None for what is no call of its own."""
 
 
 class Tracker:
@@ -89,7 +89,8 @@ class Tracker:
         except Exception as problem:  # noqa: BLE001
             warn(problem)
             return
-        self._call.succeeded(answer, error, partial=partial)
+        if answer is not None:
+            self._call.succeeded(answer, error, partial=partial)
 
     def left(self) -> None:
         """Record what was seen: the program goes away from the stream before its end."""
