@@ -118,6 +118,8 @@ def bill_of(
     usage: Usage,
     metadata: dict[str, Any],
     at: float | None = None,
+    *,
+    anywhere: bool = True,
 ) -> Bill:
     """Return what the provider bills for a call, its own figure where there is one.
 
@@ -127,6 +129,7 @@ def bill_of(
         usage: What was used.
         metadata: Of the call: ``response_model``, ``service_tier`` and the like.
         at: When, in seconds since 1970; default: now.
+        anywhere: Look for the model at all providers where this one does not have it.
     """
     if usage.cost is not None:
         return Bill(usage.cost, {"cost_source": "provider"})
@@ -135,7 +138,7 @@ def bill_of(
         return Bill(None, versioned)
     moment = None if at is None else int(at)
     usd, unpriced = _core.price_call(provider, model, usage, metadata, moment)
-    if usd is None and not unpriced and provider is not None:
+    if usd is None and not unpriced and provider is not None and anywhere:
         # Frameworks have names of their own for providers, and some take the class of the model.
         usd, unpriced = _core.price_call(None, model, usage, metadata, moment)
     if usd is None and unpriced:

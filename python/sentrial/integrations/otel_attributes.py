@@ -28,6 +28,7 @@ __all__ = [
     "kind",
     "model",
     "provider",
+    "terms",
     "tokens",
     "tool_name",
     "user",
@@ -103,7 +104,27 @@ _REASONING_TOKENS = (
     "llm.usage.reasoning_tokens",
     "llm.token_count.completion_details.reasoning",
 )
-_COST = ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost")
+_COST = (
+    "llm.cost.total",
+    "gen_ai.usage.cost",
+    "gen_ai.usage.total_cost",
+    "gen_ai.cost.total_cost",
+    "operation.cost",
+)
+#: What the price depends on beside the tokens, by its name in the metadata of events.
+_TERMS = {
+    "response_model": ("gen_ai.response.model", "llm.response.model"),
+    "service_tier": (
+        "gen_ai.openai.response.service_tier",
+        "openai.response.service_tier",
+        "gen_ai.response.service_tier",
+        "gen_ai.openai.request.service_tier",
+        "openai.request.service_tier",
+        "gen_ai.request.service_tier",
+    ),
+}
+#: Names of frameworks in the place of a provider's.
+_FRAMEWORKS = frozenset(("strands-agents", "strands", "pydantic-ai", "langchain", "autogen"))
 _USER = ("enduser.id", "sentrial.user_id", "traceloop.association.properties.user_id")
 _CONVERSATION = (
     "gen_ai.conversation.id",
@@ -204,7 +225,14 @@ def model(attributes: Mapping[str, Any]) -> str | None:
 def provider(attributes: Mapping[str, Any]) -> str | None:
     """Return the provider in lower case, as the attributes name it."""
     value = first(attributes, _PROVIDER)
-    return str(value).lower() if value else None
+    name = str(value).lower() if value else None
+    return None if name in _FRAMEWORKS else name
+
+
+def terms(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the model that answered and the service tier, as the metadata of events name them."""
+    found = {name: first(attributes, names) for name, names in _TERMS.items()}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
 
 def tokens(attributes: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -22,8 +22,16 @@ _OUTPUT_FLAT = ("gen_ai.completion.", "llm.completions.", "llm.output_messages."
 _SYSTEM = ("gen_ai.system_instructions",)
 _ANY_INPUT = ("input.value", "traceloop.entity.input")
 _ANY_OUTPUT = ("output.value", "traceloop.entity.output")
-_TOOL_INPUT = ("gen_ai.tool.call.arguments", "tool.parameters", *_ANY_INPUT)
-_TOOL_OUTPUT = ("gen_ai.tool.call.result", *_ANY_OUTPUT)
+_TOOL_INPUT = ("gen_ai.tool.call.arguments", "tool.parameters", "tool_arguments", *_ANY_INPUT)
+_TOOL_OUTPUT = ("gen_ai.tool.call.result", "tool_response", *_ANY_OUTPUT)
+#: Events that hold one message each, and whose it is.
+_MESSAGE_EVENTS = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+_CHOICE_EVENTS = {"gen_ai.choice": "assistant"}
 _DEPTH = 16
 _DIGITS = 6
 # OpenInference puts each item of a list into an object of one member.
@@ -33,6 +41,8 @@ _WRAPPERS = frozenset(("message", "message_content", "tool_call", "document"))
 def input_messages(attributes: Mapping[str, Any], events: Iterable[Any]) -> Any:
     """Return what a model was given: usually a list of messages; None if it is not recorded."""
     found = _messages(attributes, events, _INPUT, _INPUT_FLAT, _ANY_INPUT, "user")
+    if found is None:
+        found = _of_events(events, _MESSAGE_EVENTS)
     system = first(attributes, _SYSTEM)
     if system is not None and isinstance(found, (list, type(None))):
         return [{"role": "system", "content": parsed(system)}, *(found or ())]
@@ -41,7 +51,27 @@ def input_messages(attributes: Mapping[str, Any], events: Iterable[Any]) -> Any:
 
 def output_messages(attributes: Mapping[str, Any], events: Iterable[Any]) -> Any:
     """Return what a model answered: usually a list of messages; None if it is not recorded."""
-    return _messages(attributes, events, _OUTPUT, _OUTPUT_FLAT, _ANY_OUTPUT, "assistant")
+    found = _messages(attributes, events, _OUTPUT, _OUTPUT_FLAT, _ANY_OUTPUT, "assistant")
+    return _of_events(events, _CHOICE_EVENTS) if found is None else found
+
+
+def _structured(value: Any) -> Any:
+    """Return what a JSON object or list says; other text, also of a number, as it is."""
+    return parsed(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+
+
+def _of_events(events: Iterable[Any], roles: Mapping[str, str]) -> list[Any] | None:
+    """Return the messages that events hold, one each."""
+    found = []
+    for event in events:
+        role = roles.get(event.name)
+        if role is not None:
+            said = {k: _structured(value) for k, value in dict(event.attributes or {}).items()}
+            message = said.pop("message", None)
+            inner = message if isinstance(message, dict) else {"content": message}
+            shown = {} if message is None else inner
+            found.append({"role": role, **said, **shown})
+    return found or None
 
 
 def _messages(

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from sentrial import pricing
 from sentrial.integrations import otel_attributes as attribute
 from sentrial.integrations import otel_content as content
+from sentrial.integrations.base import Bill, bill_of
+from sentrial.wrappers import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +147,10 @@ class _Event(NamedTuple):
         output: dict[str, Any] = {
             "messages": content.output_messages(self.attributes, self.span.events)
         }
-        metadata = self._metadata
+        terms = attribute.terms(self.attributes)
+        if terms.get("response_model") == model:
+            del terms["response_model"]
+        metadata = {**self._metadata, **terms}
         cost: float | None = 0.0
         if counted_inside:
             metadata["usage_in_child_span"] = True
@@ -156,7 +161,9 @@ class _Event(NamedTuple):
                 "total": total,
                 **attribute.details(self.attributes),
             }
-            cost = self._cost(declared, model, total)
+            bill = self._bill(declared, model, total, terms)
+            cost = bill.usd
+            metadata |= bill.metadata
             if cost is None:
                 metadata["cost_unknown"] = True
         self.client.track_tool_call(
@@ -177,17 +184,18 @@ class _Event(NamedTuple):
             span_id=self._span_id,
         )
 
-    def _cost(self, provider: str | None, model: str, total: int) -> float | None:
+    def _bill(self, provider: str | None, model: str, total: int, terms: dict[str, str]) -> Bill:
         """Return what the call cost: None if its price is unknown, 0.0 if it used nothing."""
         given = attribute.cost(self.attributes)
-        if given is not None or not total:
-            return given or 0.0
+        if given is not None:
+            return Bill(given, {"cost_source": "provider"})
+        if not total:
+            return Bill(0.0, {})
         buckets: dict[str, Any] = attribute.buckets(self.attributes)
-        if not any(buckets.values()):
-            return None
+        usage = Usage(**buckets)
         at = self.span.end_time / 1e9 if self.span.end_time else None
-        priced_as = _PRICED_AS.get(provider or "", provider)
-        return pricing.cost(priced_as, model, at=at, **buckets)
+        named = _PRICED_AS.get(provider or "", provider)
+        return bill_of(named, model, usage, dict(terms), at, anywhere=False)
 
     def tool_call(self) -> None:
         given, result = content.tool_input(self.attributes), content.tool_output(self.attributes)
