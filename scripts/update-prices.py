@@ -182,6 +182,10 @@ def one_example(
     priced = model.get_prices(at)
     if priced.input_mtok is None or priced.output_mtok is None:
         return None
+    if hourly and priced.cache_write_1h_mtok is None:
+        return None
+    if searches and priced.web_searches_kcount is None:
+        return None
     cost = model.calc_price(reported, provider, genai_request_timestamp=at).total_price
     return [provider.id, name, int(at.timestamp()), *counts, number(cost)]
 
