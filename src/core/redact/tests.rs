@@ -30,6 +30,21 @@ fn text(input: &str) -> String {
 }
 
 #[test]
+fn a_name_that_is_denied_once_it_is_redacted_is_denied_at_once() {
+    let rules = Rules {
+        pii: Some(Pii {
+            mode: Mode::Remove,
+            ..Pii::default()
+        }),
+        ..Rules::default()
+    };
+    let given = serde_json::json!({"toolInput": {"password415-555-1234": "open sesame"}});
+    let once = body(rules.clone(), &given);
+    assert!(!once.to_string().contains("sesame"), "{once}");
+    assert_eq!(body(rules, &once), once);
+}
+
+#[test]
 fn a_card_is_a_card_and_not_a_phone() {
     assert_eq!(text("4111111111111111"), "[CREDIT_CARD]");
     assert_eq!(

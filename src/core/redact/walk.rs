@@ -263,6 +263,8 @@ impl<'a> Walk<'a> {
         let Some(mut key) = self.redacted(name, traits, cover, false) else {
             return;
         };
+        // What is left of the name may be a denied one: a second pass would see only that.
+        self.denied |= self.redactor.deny.has(&key);
         self.frames.tell_apart(&mut key);
         self.out.put(start, end, &key);
     }
