@@ -74,6 +74,8 @@ def drain(options: dict[str, Any]) -> dict[str, Any]:
 def burst(options: dict[str, Any]) -> dict[str, Any]:
     """Record from several threads at once; what their calls cost, in microseconds."""
     client = _client(options)
+    text = "what is the refund policy for this order and who may change it; "
+    given, found = {"query": (text * 16)[:1000]}, {"answer": (text * 16)[:1000]}
     each = options["events"] // options["threads"]
     times: list[list[int]] = [[] for _ in range(options["threads"])]
 
@@ -81,7 +83,7 @@ def burst(options: dict[str, Any]) -> dict[str, Any]:
         mine = times[thread]
         for n in range(each):
             before = time.perf_counter_ns()
-            client.track_tool_call(f"s{(thread + n) % 500}", "search", _INPUT, _OUTPUT)
+            client.track_tool_call(f"s{(thread + n) % 500}", "search", given, found)
             mine.append(time.perf_counter_ns() - before)
 
     threads = [threading.Thread(target=record, args=(n,)) for n in range(options["threads"])]

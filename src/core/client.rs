@@ -2,6 +2,7 @@
 
 mod calls;
 mod inbox;
+mod pressure;
 mod sealing;
 mod sending;
 mod spooling;
@@ -15,6 +16,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
 use self::inbox::Inbox;
+use self::pressure::Pressure;
 use super::api_key::ApiKey;
 use super::api_url::ApiUrl;
 use super::error::DropReason;
@@ -120,6 +122,7 @@ pub struct ClientState {
     inbox: Mutex<Inbox>,
     queue: Mutex<Queue>,
     registered: AtomicBool,
+    pressure: Pressure,
     fork_reported: AtomicBool,
 }
 

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 pub(in crate::core) use self::keep::Chores;
 use self::keep::Keep;
 use self::ready::Ready;
+pub(in crate::core) use self::spill::Fill;
 use super::concurrency::Concurrency;
 use super::error::{DeliveryError, DropReason};
 use super::health::{Gate, Health, State, Totals};

@@ -1,4 +1,4 @@
-"""The spool's bounds: 256 MiB in a folder, seven days for a request."""
+"""The spool's bounds: 2 GiB in a folder, seven days for a request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import RunPython
     from tests.support.collector import Collector
 
-MAX_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024 * 1024
 DAY = 24 * 3600
 EVENTS = 20
 
@@ -105,7 +105,7 @@ def test_a_folder_at_its_limit_takes_the_oldest_and_the_rest_is_counted(
     collector.refuse()
     ran = run_script(run_python, collector, EVENTS_OF_ONE_SESSION, SENTRIAL_SPOOL=spool)
     assert ran.finished.exit == 0, ran.report()
-    limit = [line for line in ran.lines if "at its limit of 256 MiB" in line]
+    limit = [line for line in ran.lines if "at its limit of 2048 MiB" in line]
     assert len(limit) == 1, ran.report()
     stats = check_ledger(ran)
     kept = stats["spooled"]

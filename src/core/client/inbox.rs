@@ -15,7 +15,7 @@ const MANY: usize = 16;
 /// Bytes after which he does.
 const MANY_BYTES: usize = 64 * 1024;
 /// So many times that, he waits for the queue: here nothing counts against its bounds.
-const FULL: usize = 16;
+const FULL: usize = 64;
 
 /// What a caller does once his request is in the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

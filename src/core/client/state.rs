@@ -7,6 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 
 use super::inbox::{Inbox, Then};
+use super::pressure::Pressure;
 use super::sealing::first_lookup;
 use super::{ClientState, Mode, Settings};
 use crate::core::api_key::ApiKey;
@@ -45,6 +46,7 @@ impl ClientState {
             inbox: Mutex::new(Inbox::default()),
             queue,
             registered: AtomicBool::new(false),
+            pressure: Pressure::default(),
             fork_reported: AtomicBool::new(false),
         }
     }
@@ -76,10 +78,14 @@ impl ClientState {
         }
         let mut requests = inbox.take();
         drop(inbox);
+        let last = requests.last().map(|(_, now)| *now);
         let salt = salt();
         for (mut request, now) in requests.drain(..) {
             request.salt = salt;
             queue.push(request, now);
+        }
+        if let Some(now) = last {
+            self.pressure.note(queue.pressure(now));
         }
         lock(&self.inbox).give_back(requests);
     }
@@ -116,8 +122,13 @@ impl ClientState {
         receipt
     }
 
-    fn push(self: &Arc<Self>, request: Request) {
+    fn push(self: &Arc<Self>, mut request: Request) {
         self.ensure_registered();
+        if self.pressure.is_high() {
+            // Here, not on the delivery thread: a burst that it alone has to redact before the disk
+            // takes it fills the queue.
+            self.seal(&mut request);
+        }
         let urgent = self.put(request);
         self.process.ensure_running();
         if urgent {
@@ -130,6 +141,8 @@ impl ClientState {
     /// Puts a request into the queue, or before it; returns whether the delivery thread should look
     /// at once.
     fn put(&self, mut request: Request) -> bool {
+        self.pressure
+            .brake(|| self.queue().pressure(Instant::now()));
         let now = Instant::now();
         if self.settings.mode == Mode::Immediate || self.settings.batch.is_some() {
             request.salt = salt();

@@ -15,13 +15,14 @@ use crate::core::spool::row::{Gone, Home, Room, Row, RowRef, Stretch};
 /// takes it stays below the 50 ms after which an event counts as safe in `durable`.
 const GROUP: Duration = Duration::from_millis(15);
 /// Requests in one round of chores: the queue is locked while they are collected.
-const ROUND: usize = 256;
+const ROUND: usize = 1024;
 /// Bytes in one round: they are copied, and may have to be redacted.
-pub(super) const ROUND_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const ROUND_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes on their way to disk from which on nothing more is handed over: what a slow disk does not
 /// take stays in the queue, where it can still be delivered.
-const MOST_IN_TRANSIT: usize = 2 * ROUND_BYTES;
+/// Enough that the spool thread has work while the delivery thread settles answers.
+const MOST_IN_TRANSIT: usize = 4 * ROUND_BYTES;
 /// How long a file that takes no more is left alone.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 

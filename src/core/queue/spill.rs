@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Queue;
 use super::keep::{ADOPTED, Chores, ROUND_BYTES, is_spoolable};
 use crate::core::error::{DeliveryError, DropReason};
-use crate::core::health::{Gate, State};
+use crate::core::health::Gate;
 use crate::core::lane::Lane;
 use crate::core::receipt::Outcome;
 use crate::core::request::{Kind, Request};
@@ -15,6 +15,15 @@ use crate::core::spool::row::{Home, Read, Room, Row, Stretch};
 
 /// Requests of a lane are moved together if so many were made meanwhile at most.
 const SAME_AGE: u64 = 4096;
+/// Eighths of a bound above which requests go to disk.
+const SPILL_ABOVE: usize = 3;
+/// Eighths of a bound at which enough has gone.
+const SPILL_DOWN_TO: usize = 2;
+/// Eighths of a bound above which callers redact their own requests: below those that go to disk,
+/// or the first of these would still have to be redacted by one thread.
+const HIGH: usize = 1;
+/// Eighths of a bound above which callers wait for the disk from time to time.
+const CRITICAL: usize = 5;
 /// Lanes read back at the same time.
 const LOADS: usize = 16;
 /// What is read back of one lane at once.
@@ -23,11 +32,21 @@ const LOAD: Room = Room {
     bytes: 256 * 1024,
 };
 
+/// How full the queue is that the disk relieves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::core) enum Fill {
+    /// Nothing to do.
+    Low,
+    /// Callers redact what they record.
+    High,
+    /// Close to the bound at which requests are dropped.
+    Critical,
+}
+
 impl Queue {
-    /// Above three quarters of a bound the oldest requests go to disk, down to one half: early
-    /// enough that callers do not meet the bound itself, at which requests are dropped. While the
-    /// server takes nothing, above one half and down to three eighths: nothing else is to be done,
-    /// and a program can record faster than a disk takes it.
+    /// Above three eighths of a bound the oldest requests go to disk, down to one quarter: a
+    /// program records faster than a disk takes it, and what is left of the bound is the time that
+    /// the disk has. At the bound itself requests are dropped.
     pub(super) fn collect_overflow(&mut self, chores: &mut Chores, round: usize, now: Instant) {
         if self.keep.is_congested() || self.keep.is_full(now) {
             return;
@@ -36,17 +55,12 @@ impl Queue {
             // With batching the bound is the user's, and says that the oldest are dropped.
             return;
         }
-        let (high, low) = if self.health.state() == State::Up {
-            (6, 4)
-        } else {
-            (4, 3)
-        };
-        if self.fills(high) {
+        if self.fills(SPILL_ABOVE) {
             self.spilling = true;
         }
         let mut bytes = 0;
         while self.spilling && chores.moved.len() < round && bytes < ROUND_BYTES {
-            if !self.fills(low) {
+            if !self.fills(SPILL_DOWN_TO) {
                 self.spilling = false;
                 break;
             }
@@ -72,10 +86,30 @@ impl Queue {
         }
     }
 
+    /// How far the disk has fallen behind, for callers to help. Where there is none that could
+    /// catch up they need not.
+    pub(in crate::core) fn pressure(&self, now: Instant) -> Fill {
+        let spills = self.keep.is_on() && self.limits.batch.is_none() && !self.limits.immediate;
+        // With what is on its way to disk: that counts against the bound, too.
+        let (items, bytes) = self.keep.charged();
+        let above = |eighths| self.fills_with(items, bytes, eighths);
+        if !spills || self.keep.is_full(now) || !above(HIGH) {
+            Fill::Low
+        } else if above(CRITICAL) {
+            Fill::Critical
+        } else {
+            Fill::High
+        }
+    }
+
     /// Is more in memory than so many eighths of a bound?
     fn fills(&self, eighths: usize) -> bool {
-        self.items > self.limits.max_items / 8 * eighths
-            || self.bytes > self.limits.max_bytes / 8 * eighths
+        self.fills_with(0, 0, eighths)
+    }
+
+    fn fills_with(&self, items: usize, bytes: usize, eighths: usize) -> bool {
+        self.items + items > self.limits.max_items / 8 * eighths
+            || self.bytes + bytes > self.limits.max_bytes / 8 * eighths
     }
 
     /// Moves the oldest requests of a lane, as far as they are hardly younger than the first: the

@@ -3,16 +3,23 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::adopted::Adoption;
 use super::row::{Gone, Home, Read, Row, Stretch};
-use super::store::{self, Store, StoreError};
+use super::store::{self, Habit, Store, StoreError};
 use super::{Batch, Job, MAX_BYTES, Purpose, Task, place, thread};
 use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
-use crate::core::options::SpoolPlaces;
+use crate::core::options::{SpoolMode, SpoolPlaces};
 use crate::core::process::{Process, salt};
+
+/// A burst is over when none has been written for so long.
+const LULL: Duration = Duration::from_secs(1);
+/// Bytes of a log from which on it is written back into its file.
+const LOG: u64 = 4 * 1024 * 1024;
+/// The same in the middle of a burst.
+const BURST_LOG: u64 = MAX_BYTES;
 
 /// The files of this process and those it has adopted.
 #[derive(Debug)]
@@ -21,6 +28,7 @@ pub(super) struct Clerk {
     rooms: Vec<Room>,
     adoption: Adoption,
     said: HashSet<String>,
+    last_burst: Option<Instant>,
 }
 
 /// Where the rows of clients with the same places go.
@@ -51,11 +59,16 @@ impl Clerk {
             rooms: Vec::new(),
             adoption: Adoption::default(),
             said: HashSet::new(),
+            last_burst: None,
         }
     }
 
     pub(super) fn work(&mut self, jobs: Vec<Job>) {
-        for Job { client, task } in joined(jobs) {
+        let jobs = joined(jobs);
+        if jobs.iter().any(|job| is_burst(&job.task)) {
+            self.last_burst = Some(Instant::now());
+        }
+        for Job { client, task } in jobs {
             if thread::is_tainted() {
                 let why = "this process was forked in the middle of a write of its parent";
                 self.refuse(&client, why);
@@ -65,6 +78,18 @@ impl Clerk {
                 Task::Load(part) => self.load(&client, part),
                 Task::Adopt => self.adopt(&client),
                 Task::Rekey => self.rekey(&client),
+            }
+        }
+        self.write_back();
+    }
+
+    /// Writes logs back into their files, as far as there is time for it.
+    fn write_back(&self) {
+        let burst = self.last_burst.is_some_and(|at| at.elapsed() < LULL);
+        let most = if burst { BURST_LOG } else { LOG };
+        for room in &self.rooms {
+            if let Own::Open { store, .. } = &room.own {
+                store.write_back(most);
             }
         }
     }
@@ -132,7 +157,7 @@ impl Clerk {
     ) -> usize {
         let at = self.room(client);
         if !rows.is_empty()
-            && let Err(why) = self.open(at, client.process())
+            && let Err(why) = self.open(at, client)
         {
             self.refuse(client, &why);
             return 0;
@@ -148,7 +173,7 @@ impl Clerk {
             Ok(written) => {
                 if written < rows.len() && !std::mem::replace(told, true) {
                     let text = format!(
-                        "the spool is at its limit of {} MiB: what it cannot take is kept in memory, or dropped",
+                        "the spool is at its limit of {} MiB, or of half of what was free on the disk: what it cannot take is kept in memory, or dropped",
                         MAX_BYTES >> 20
                     );
                     self.say(client, &text);
@@ -173,7 +198,7 @@ impl Clerk {
     }
 
     /// Makes the file of this process in a room, unless it is there.
-    fn open(&mut self, at: usize, process: &Process) -> Result<(), String> {
+    fn open(&mut self, at: usize, client: &ClientState) -> Result<(), String> {
         let Some(room) = self.rooms.get_mut(at) else {
             return Err("no place".to_owned());
         };
@@ -189,12 +214,16 @@ impl Clerk {
             salt(),
             store::SUFFIX
         ));
-        let taken = place::bytes_in(&folder);
-        process.opens(&path);
-        let store = Store::create(&path).map_err(|error| error.to_string())?;
+        let cap = place::room_in(&folder, MAX_BYTES);
+        client.process().opens(&path);
+        let habit = match client.settings().options.spool {
+            SpoolMode::Durable => Habit::Trickle,
+            SpoolMode::Off | SpoolMode::Spill => Habit::Bursts,
+        };
+        let store = Store::create(&path, habit).map_err(|error| error.to_string())?;
         room.own = Own::Open {
             store: Box::new(store),
-            cap: MAX_BYTES.saturating_sub(taken),
+            cap,
             told: false,
         };
         Ok(())
@@ -278,6 +307,14 @@ impl Drop for Clerk {
             }
         }
     }
+}
+
+/// Is it written while a program records faster than anything can be delivered, or ends?
+fn is_burst(task: &Task) -> bool {
+    let Task::Write(batch) = task else {
+        return false;
+    };
+    matches!(batch.purpose, Purpose::Overflow(_) | Purpose::Exit { .. })
 }
 
 /// Overflows that follow one another become one: written together, a page of the file is written

@@ -27,8 +27,9 @@ pub use self::store::Group;
 pub(in crate::core) use self::store::Stamp;
 use super::client::ClientState;
 
-/// Bytes that all files of a folder may hold together.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes that all files of a folder may hold together: a burst of some hundred thousand requests.
+/// Of what is free on the disk they take half at most; see [`place::room_in`].
+const MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What is older is given up, on disk and in memory: nobody waits for it any more.
 pub(in crate::core) const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 

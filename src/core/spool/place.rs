@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Access;
+use rustix::fs::{Access, statvfs};
 
 use crate::core::options::SpoolPlaces;
 
@@ -159,12 +159,17 @@ impl Candidate {
     }
 }
 
-/// Bytes of the spool files in a folder.
-pub(super) fn bytes_in(folder: &Path) -> u64 {
+/// Bytes that a new file in a folder may hold, of `share` for all files there: at most half of what
+/// is free on the disk, for the host needs room too, and what is in the log is there twice when it
+/// is written back.
+pub(super) fn room_in(folder: &Path, share: u64) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let files = entries.filter_map(Result::ok);
     let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
-    sizes.sum()
+    let room = share.saturating_sub(sizes.sum());
+    // Where the system does not say what is free, a full disk says so itself.
+    let free = statvfs(folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    free.map_or(room, |free| room.min(free / 2))
 }
 
 /// A path and what is wrong with it.

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use thiserror::Error;
 
-use self::files::remove_files;
 pub(super) use self::files::{ASIDE, SUFFIX, is_aside, is_name, lock_of, set_aside};
+use self::files::{log_of, remove_files};
 pub(super) use self::read::peek;
-use self::schema::{check_version, connect, judge, set_up};
+use self::schema::{check_version, connect, connect_with, judge, prepare, set_up};
 pub(super) use self::write::horizon;
 use super::owner::Owner;
 use super::place::says;
@@ -79,6 +79,15 @@ impl Group {
     }
 }
 
+/// How a file is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// Often, a few rows each time.
+    Trickle,
+    /// Rarely, and then thousands of rows.
+    Bursts,
+}
+
 /// An open spool file that is ours alone.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -93,7 +102,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Makes the file of this process.
-    pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn create(path: &Path, habit: Habit) -> Result<Self, StoreError> {
         let system =
             |error: &dyn std::fmt::Display| StoreError::System(path.to_owned(), error.to_string());
         // First the lock: a file without an owner is taken for that of a dead process.
@@ -107,7 +116,7 @@ impl Store {
         let store = file.map_err(|error| system(&error)).and_then(|file| {
             // Closed before SQLite opens it: closing it later would end SQLite's locks.
             drop(file);
-            let db = connect(path)?;
+            let db = connect_with(path, |db| prepare(db, habit))?;
             set_up(&db).map_err(|error| judge(path, &error))?;
             Ok(db)
         });
@@ -169,6 +178,16 @@ impl Store {
     /// Requests in it.
     pub(super) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Writes the log back into the file if it is longer than that. It takes longer than what is in
+    /// the log took to write, so it should not be done while a burst is being written.
+    pub(super) fn write_back(&self, most: u64) {
+        let log = std::fs::metadata(log_of(&self.path));
+        if log.is_ok_and(|log| log.len() > most) {
+            // A failure leaves the log as it is, and the next time tries again.
+            let _ = self.db.pragma_query(None, "wal_checkpoint", |_| Ok(()));
+        }
     }
 
     fn count(&mut self) -> Result<(), StoreError> {

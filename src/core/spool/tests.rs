@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use super::row::{Gone, Home, Room, Row, RowRef, Stretch, micros};
-use super::store::{Stamp, Store};
+use super::store::{Habit, Stamp, Store};
 use crate::core::request::{Body, Kind, Patience, Request};
 use crate::core::session::Session;
 
@@ -122,7 +122,7 @@ fn stretch(lane: u64, room: Room) -> Stretch {
 
 /// A file with rows, whose process is dead.
 fn left(path: &Path, stamp: &Stamp, rows: &[Row]) {
-    let mut store = Store::create(path).unwrap();
+    let mut store = Store::create(path, Habit::Bursts).unwrap();
     assert_eq!(
         store.apply(stamp, rows, &[], &[], ENDLESS).unwrap(),
         rows.len()

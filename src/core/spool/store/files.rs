@@ -32,6 +32,11 @@ pub(in crate::core::spool) fn set_aside(path: &Path) {
     let _ = std::fs::remove_file(lock_of(path));
 }
 
+/// The log of a file.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    with_end(path, "-wal")
+}
+
 /// Removes a file and its log.
 pub(super) fn remove_files(path: &Path) {
     for end in ["", "-wal", "-shm"] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::StoreError;
+use super::{Habit, StoreError};
 
 /// The layout below; files of a higher version are left alone.
 const VERSION: i64 = 1;
@@ -13,6 +13,14 @@ const VERSION: i64 = 1;
 const APPLICATION: i64 = 0x736e_7370;
 /// How long to wait for `sentrial spool status`, which may look at a file in use.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// Pages of a file into which requests are moved by the thousand: most bodies then fit into one
+/// page, and one write takes several of them.
+const LARGE_PAGES: i64 = 32 * 1024;
+/// Memory of a connection for pages, in KiB: what one round of moved requests changes.
+const CACHE: i64 = 8 * 1024;
+/// What a log that was larger keeps of its size, in bytes.
+const LOG_KEPT: i64 = 64 * 1024 * 1024;
 
 const SCHEMA: &str = "
 CREATE TABLE clients (
@@ -28,10 +36,19 @@ CREATE TABLE sessions (lane INTEGER PRIMARY KEY, id TEXT NOT NULL);
 ";
 
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    connect_with(path, |_| Ok(()))
+}
+
+/// Opens a file; `prepare` comes before the first page is read or written.
+pub(super) fn connect_with(
+    path: &Path,
+    prepare: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
+        prepare(&db)?;
         // Commits survive the death of the process in any way. With NORMAL the log is synced when
         // it is written back and not at every commit, which would take the disk's time 20 times a
         // second; a power cut may cost the last moments and never damages the file.
@@ -42,6 +59,17 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
         Ok(db)
     };
     open().map_err(|error: rusqlite::Error| judge(path, &error))
+}
+
+/// Settings of the file of this process, before anything is in it.
+pub(super) fn prepare(db: &Connection, habit: Habit) -> rusqlite::Result<()> {
+    if habit == Habit::Bursts {
+        db.pragma_update(None, "page_size", LARGE_PAGES)?;
+    }
+    db.pragma_update(None, "cache_size", -CACHE)?;
+    db.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
+    // The log is written back when there is time for it: see `Store::write_back`.
+    db.pragma_update(None, "wal_autocheckpoint", 0)
 }
 
 /// Makes the tables, all at once: whoever dies meanwhile leaves an empty file.

@@ -14,7 +14,7 @@ use crate::core::request::{Kind, Request};
 use crate::core::session::{Identity, Session};
 use crate::core::spool::adopted::Adoption;
 use crate::core::spool::row::Home;
-use crate::core::spool::store::{self, Stamp, Store};
+use crate::core::spool::store::{self, Habit, Stamp, Store};
 
 const KEY: &str = "sentrial_test_0123456789abcdefghij";
 const OTHER: &str = "sentrial_test_abcdefghij0123456789";
@@ -102,7 +102,7 @@ fn a_file_is_removed_when_all_its_rows_are_sent() {
 fn rows_of_another_key_wait_and_are_announced() {
     let scratch = Scratch::new();
     let path = scratch.file("a.db");
-    let mut store = Store::create(&path).unwrap();
+    let mut store = Store::create(&path, Habit::Bursts).unwrap();
     store
         .apply(&dead(KEY, 1), &[row(1, 1, "x")], &[], &[], ENDLESS)
         .unwrap();

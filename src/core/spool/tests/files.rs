@@ -7,12 +7,12 @@ use rusqlite::Connection;
 use super::{ENDLESS, Scratch, all, gone, left, row, stamp};
 use crate::core::spool::clerk::in_words;
 use crate::core::spool::row::Home;
-use crate::core::spool::store::{self, Store, StoreError};
+use crate::core::spool::store::{self, Habit, Store, StoreError};
 
 #[test]
 fn only_the_user_may_look_into_a_file() {
     let scratch = Scratch::new();
-    let store = Store::create(&scratch.file("a.db")).unwrap();
+    let store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     for name in scratch.names() {
         let mode = scratch.file(&name).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -25,14 +25,14 @@ fn a_file_is_never_made_over_another_one() {
     let scratch = Scratch::new();
     let path = scratch.file("a.db");
     std::fs::write(&path, "mine").unwrap();
-    let error = Store::create(&path).unwrap_err();
+    let error = Store::create(&path, Habit::Bursts).unwrap_err();
     assert!(matches!(error, StoreError::System(..)), "{error}");
 }
 
 #[test]
 fn an_empty_file_is_removed_when_it_is_closed_and_one_with_rows_stays() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     let stamp = stamp(1, "abcd");
     store
         .apply(&stamp, &[row(1, 1, "x")], &[], &[], ENDLESS)

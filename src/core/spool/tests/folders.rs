@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Scratch;
 use crate::core::options::SpoolPlaces;
-use crate::core::spool::place::{bytes_in, to_read, to_write};
+use crate::core::spool::place::{room_in, to_read, to_write};
 
 fn chosen(path: &Path) -> SpoolPlaces {
     SpoolPlaces {
@@ -79,9 +79,22 @@ fn the_temporary_folder_serves_where_the_state_folder_cannot_be_made() {
 #[test]
 fn the_cap_counts_every_file_of_the_folder() {
     let scratch = Scratch::new();
-    assert_eq!(bytes_in(&scratch.0), 0);
-    std::fs::write(scratch.file("a.db"), [0; 100]).unwrap();
+    assert_eq!(room_in(&scratch.0, 100), 100);
+    std::fs::write(scratch.file("a.db"), [0; 50]).unwrap();
     std::fs::write(scratch.file("a.db-wal"), [0; 20]).unwrap();
-    assert_eq!(bytes_in(&scratch.0), 120);
-    assert_eq!(bytes_in(&scratch.file("missing")), 0);
+    assert_eq!(room_in(&scratch.0, 100), 30);
+    assert_eq!(room_in(&scratch.0, 60), 0);
+}
+
+#[test]
+fn half_of_what_is_free_on_the_disk_is_left_to_the_host() {
+    let scratch = Scratch::new();
+    let free = |path: &Path| {
+        let disk = rustix::fs::statvfs(path).unwrap();
+        disk.f_bavail * disk.f_frsize
+    };
+    let room = room_in(&scratch.0, u64::MAX);
+    assert!(room > 0 && room < free(&scratch.0) / 4 * 3, "{room} bytes");
+    let missing = scratch.file("missing");
+    assert_eq!(room_in(&missing, 7), 7, "a full disk says so itself");
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::{ENDLESS, Scratch, left, row, stamp};
 use crate::core::spool::owner::Owner;
-use crate::core::spool::store::{self, Store};
+use crate::core::spool::store::{self, Habit, Store};
 
 const VARIABLE: &str = "SENTRIAL_TEST_SPOOL_FILE";
 
@@ -63,7 +63,7 @@ fn other(path: &Path) -> (Other, bool) {
 fn the_file_of_a_living_process_is_not_adopted() {
     let scratch = Scratch::new();
     let path = scratch.file("a.db");
-    let mut store = Store::create(&path).unwrap();
+    let mut store = Store::create(&path, Habit::Bursts).unwrap();
     store
         .apply(&stamp(1, "abcd"), &[row(1, 1, "x")], &[], &[], ENDLESS)
         .unwrap();

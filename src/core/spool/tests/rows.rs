@@ -7,12 +7,12 @@ use super::{ALL, ENDLESS, Scratch, all, gone, left, row, stamp, stretch, unborn}
 use crate::core::request::Kind;
 use crate::core::session::Session;
 use crate::core::spool::row::{Gone, Home, Room, RowRef};
-use crate::core::spool::store::{self, Store};
+use crate::core::spool::store::{self, Habit, Store};
 
 #[test]
 fn a_row_comes_back_as_it_was() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     let session = Session::pending();
     let rows = [
         row(1, 7, "é日本 😀"),
@@ -32,7 +32,7 @@ fn a_row_comes_back_as_it_was() {
 #[test]
 fn rows_come_back_in_call_order_however_they_were_written() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     for id in [5, 1, 4, 2, 3] {
         let rows = [row(id, id % 2, "x")];
         store
@@ -58,7 +58,7 @@ fn rows_come_back_in_call_order_however_they_were_written() {
 #[test]
 fn one_row_is_read_however_large_it_is() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     let rows = [row(1, 1, &"x".repeat(10_000)), row(2, 1, "x")];
     store
         .apply(&stamp(1, "abcd"), &rows, &[], &[], ENDLESS)
@@ -75,7 +75,7 @@ fn one_row_is_read_however_large_it_is() {
 #[test]
 fn a_row_that_is_written_again_is_there_once() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     for text in ["first", "again"] {
         store
             .apply(&stamp(1, "abcd"), &[row(1, 1, text)], &[], &[], ENDLESS)
@@ -95,7 +95,7 @@ fn a_row_that_is_written_again_is_there_once() {
 #[test]
 fn what_does_not_fit_below_the_cap_is_left_out_until_there_is_room() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     let stamp = stamp(1, "abcd");
     let rows: Vec<_> = (1..=5).map(|id| row(id, 1, "x")).collect();
     let cap = 3 * rows[0].weight();
@@ -152,7 +152,7 @@ fn rows_older_than_the_horizon_are_removed_and_counted() {
 #[test]
 fn several_clients_share_a_file_and_are_told_apart() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     let mut elsewhere = stamp(3, "abcd");
     elsewhere.url = "http://127.0.0.1:10".to_owned();
     let clients = [
@@ -194,7 +194,7 @@ fn several_clients_share_a_file_and_are_told_apart() {
 #[test]
 fn a_new_key_takes_past_and_future_rows_of_its_client_along() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     store
         .apply(&stamp(1, "abcd"), &[row(1, 1, "x")], &[], &[], ENDLESS)
         .unwrap();
@@ -217,7 +217,7 @@ fn a_new_key_takes_past_and_future_rows_of_its_client_along() {
 #[test]
 fn the_id_of_a_session_outlives_the_row_that_created_it() {
     let scratch = Scratch::new();
-    let mut store = Store::create(&scratch.file("a.db")).unwrap();
+    let mut store = Store::create(&scratch.file("a.db"), Habit::Bursts).unwrap();
     let session = Session::pending();
     let rows = [
         unborn(1, &session, Kind::Create),
