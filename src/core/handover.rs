@@ -134,8 +134,15 @@ impl Process {
         self.with_clients(|clients| clients.iter().all(|client| !client.queue().is_leaving()))
     }
 
+    /// Time is over: what has not been written is not, so that the figures stay true while they are
+    /// taken. Wait for [`Process::is_evacuated`]; a commit that has begun goes on to its end.
+    pub fn stop_writing(&self) {
+        self.spool.set_late(true);
+    }
+
     /// Gives up what has not reached the disk.
     pub fn leave_behind(&self) {
+        self.spool.set_late(false);
         self.with_clients(|clients| {
             for client in clients.iter() {
                 client.queue().leave_behind();

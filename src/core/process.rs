@@ -35,6 +35,11 @@ pub use doorbell::Doorbell;
 pub(super) use os_thread::OsThread;
 pub(super) use thread::WAITED_PAUSE;
 
+/// Requests that are written in no time.
+const FEW_REQUESTS: u64 = 256;
+/// How long the end of the process delivers a few requests before it writes them.
+const MOMENT: Duration = Duration::from_millis(100);
+
 static CURRENT: ArcSwapOption<Process> = ArcSwapOption::const_empty();
 
 /// Clients below which nobody looks for collected ones when a new one comes.
@@ -310,13 +315,25 @@ impl Process {
         self.signal.ring();
     }
 
-    /// Has nothing been delivered for a quarter of the time that the end of the process waits for
-    /// the next answer? Then everything is written to disk meanwhile.
-    pub fn save_if_quiet(&self, started: Instant, quiet: Duration) {
-        let since = self.last_success().map_or(started, |at| at.max(started));
-        if since.elapsed() < quiet / 4 || self.saving.swap(true, Ordering::Relaxed) {
+    /// The process is about to end: everything is written to disk while it is delivered, so that
+    /// nothing is lost for lack of time at the end. What is delivered meanwhile is removed again. A
+    /// few requests have a moment first, in which most programs are done without a file.
+    pub fn save_meanwhile(&self, started: Instant) {
+        if self.saving.load(Ordering::Relaxed) {
             return;
         }
+        let is_many = || {
+            self.with_clients(|clients| {
+                let mut pending = clients
+                    .iter()
+                    .map(|client| client.queue().counters().pending);
+                pending.any(|pending| pending > FEW_REQUESTS)
+            })
+        };
+        if started.elapsed() < MOMENT && !is_many() {
+            return;
+        }
+        self.saving.store(true, Ordering::Relaxed);
         let now = Instant::now();
         self.with_clients(|clients| {
             for client in clients.iter() {

@@ -159,6 +159,7 @@ impl Queue {
         self.counters.accepted += 1;
         self.counters.pending += 1;
         request.since = Some(now);
+        self.keep.began.get_or_insert(now);
         request.seq = self.next_seq;
         self.next_seq += 1;
         request.charged = request.weight();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,8 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::receipt::Receipt;
 use super::redact::Shape;
 use super::session::Session;
-use super::spool::MAX_AGE;
 use super::spool::row::{Home, RowRef};
+use super::spool::{MAX_AGE, earliest};
 
 /// Everything but RFC 3986 "unreserved" characters is escaped in an id put into a path.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -278,7 +278,13 @@ impl Request {
 
     /// It comes from disk, where only the date says how old it is.
     pub(super) fn date(&mut self, now: Instant) {
+        // A date in the future, or before there was a spool, is that of a clock that was set since.
         let age = self.made_at.elapsed().unwrap_or_default();
+        let age = if self.made_at < earliest() {
+            Duration::ZERO
+        } else {
+            age
+        };
         self.since = now.checked_sub(age);
     }
 

@@ -302,6 +302,10 @@ pub(crate) fn flush_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
 
 /// How long the end of the process may take beyond its deadline to bring what is left to disk.
 const SPOOLING: Duration = Duration::from_millis(400);
+/// The same if answers have arrived up to `shutdown_max`.
+const SPOOLING_AT_MOST: Duration = Duration::from_millis(700);
+/// How long a commit that has begun may take beyond that.
+const COMMIT: Duration = Duration::from_millis(100);
 
 /// The end of the process: one deadline for all clients; what is left goes to the spool, or is
 /// given up where there is none, with one line.
@@ -318,14 +322,24 @@ pub(crate) fn at_exit(py: Python<'_>, elapsed: f64) -> PyResult<()> {
     let started = now.checked_sub(elapsed).unwrap_or(now);
     let until = || {
         let patience = process.exit_patience();
-        process.save_if_quiet(started, patience.quiet);
+        process.save_meanwhile(started);
         Some(patience.deadline(started, process.last_success()))
     };
     wait_for(py, &process, until, || process.is_hopeless())?;
     let before = process.counters();
-    let deadline = Instant::now() + SPOOLING;
+    let (patience, now) = (process.exit_patience(), Instant::now());
+    let spooling = if now < started + patience.max {
+        SPOOLING
+    } else {
+        SPOOLING_AT_MOST
+    };
+    // Where nothing can be delivered there was no wait, and the time for it is left for the disk.
+    let deadline = now.max(started + patience.quiet) + spooling;
     let left = py.detach(|| process.evacuate(deadline));
     wait_for(py, &process, || Some(deadline), || process.is_evacuated())?;
+    process.stop_writing();
+    let stopped = Instant::now() + COMMIT;
+    wait_for(py, &process, || Some(stopped), || process.is_evacuated())?;
     process.leave_behind();
     if left > 0 {
         let kept = process.counters().spooled - before.spooled;

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.scripts import KEY, run_script
+from tests.spool.programs import rows, spool_of
 from tests.support.answers import Answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import RunPython
     from tests.process.scripts import Ran
     from tests.support.collector import Collector
@@ -380,3 +383,41 @@ ends()
     ran = run_script(run_python, refusing, code).ok()
     assert ran.exit_took < 0.5
     assert (ran.one("threads"), ran.one("tasks")) == (1, 1)
+
+
+#: More than any server of these tests takes before the end.
+MANY = 20_000
+BACKLOG = f"""
+client = SentrialClient(shutdown_timeout=1.5, shutdown_max=4)
+for n in range({MANY}):
+    client.track_tool_call(f"s{{n % 50}}", "t", {{"n": n, "q": "x" * 300}}, {{"a": "y" * 300}})
+ends()
+"""
+
+SERVERS = {
+    "slow": Answer(delay=0.3),
+    "trickling": Answer(trickle=0.1),
+    "failing": Answer(status=500, json={}),
+    "hanging": Answer(hang=True),
+}
+
+
+@pytest.mark.parametrize("server", [*SERVERS, "refusing", "working"])
+def test_a_backlog_at_the_end_is_delivered_or_on_disk_to_the_row(
+    collector: Collector, refusing: str, run_python: RunPython, tmp_path: Path, server: str
+) -> None:
+    """What is not delivered was written from the first moment of the exit on."""
+    if server in SERVERS:
+        collector.always(".*", ".*", SERVERS[server])
+    where = refusing if server == "refusing" else collector
+    ran = run_script(run_python, where, BACKLOG)
+    assert ran.finished.exit == 0, ran.report()
+    stats = ran.stats
+    assert (stats["accepted"], stats["dropped"], stats["pending"]) == (MANY, {}, 0), ran.report()
+    assert ran.exit_took < 4 + 1 + MARGIN, ran.report()
+    left = rows(spool_of(tmp_path))
+    assert len(left) == stats["spooled"], ran.report()
+    if stats["spooled"]:
+        assert str(stats["spooled"]) in given_up(ran)[0], ran.report()
+    else:
+        assert not given_up(ran)

@@ -52,6 +52,35 @@ def make_old(file: Path, count: int, days: float) -> None:
     db.close()
 
 
+def date_back(file: Path, made_at: float) -> None:
+    """Let all rows of a file have been made at that time, in seconds since 1970."""
+    db = sqlite3.connect(file)
+    with db:
+        db.execute("UPDATE requests SET made_at = ?", (int(made_at * 1e6),))
+    db.close()
+
+
+#: Clocks that had not been set: at the beginning of time, at that of some firmware, in the future.
+WRONG_CLOCKS = {"1970": 3600.0, "2021": 1_609_459_200.0, "2038": 2_147_483_000.0}
+
+
+@pytest.mark.parametrize("made_at", WRONG_CLOCKS.values(), ids=WRONG_CLOCKS.keys())
+def test_requests_are_not_given_up_for_an_age_that_only_the_clock_made(
+    collector: Collector, run_python: RunPython, tmp_path: Path, made_at: float
+) -> None:
+    collector.refuse()
+    ran = run_script(run_python, collector, EVENTS_OF_ONE_SESSION)
+    assert check_ledger(ran)["spooled"] == EVENTS
+    (file,) = files(spool_of(tmp_path))
+    date_back(file, made_at)
+    collector.accept()
+    ran = run_script(run_python, collector, NEXT).ok()
+    stats = check_ledger(ran)
+    assert (stats["replayed"], stats["delivered"]) == (EVENTS, 1), ran.report()
+    assert tools(collector) == ["next", *(f"t{n}" for n in range(EVENTS))]
+    assert not files(spool_of(tmp_path))
+
+
 def fill(folder: Path, room: int) -> None:
     """Leave that many bytes of the folder's share; the file takes no room on the disk."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

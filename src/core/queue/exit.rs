@@ -14,6 +14,7 @@ impl Queue {
     /// as pending until [`Queue::left`].
     pub(in crate::core) fn evacuate(&mut self, now: Instant) -> Rest {
         let mut requests = Vec::new();
+        let mut moved = 0;
         for key in self.lanes.keys().copied().collect::<Vec<_>>() {
             let Some(lane) = self.lanes.get_mut(&key) else {
                 continue;
@@ -34,6 +35,7 @@ impl Queue {
             self.keep.out = self.keep.out.saturating_sub(on_disk);
             self.counters.pending = self.counters.pending.saturating_sub(on_disk);
             self.counters.spooled += on_disk;
+            moved += on_disk;
             for request in std::mem::take(&mut lane.waiting) {
                 if let Some(request) = self.leave(*request) {
                     requests.push(request);
@@ -44,7 +46,12 @@ impl Queue {
             receipt.settle(Outcome::Failed(DeliveryError::Spooled));
         }
         requests.sort_by_key(|request| request.seq);
-        self.keep.leaving = requests.len() as u64;
+        // Moved out of memory is not yet on disk.
+        let on_their_way = (self.keep.transit.0 as u64).min(moved);
+        self.counters.spooled -= on_their_way;
+        self.counters.pending += on_their_way;
+        self.keep.left_before = on_their_way;
+        self.keep.leaving = requests.len() as u64 + on_their_way;
         self.keep.unsaved.clear();
         // Whatever comes now will not see another end: it is written at once.
         self.keep.every = true;
@@ -122,6 +129,7 @@ impl Queue {
 
     /// Time is over for those.
     pub(in crate::core) fn leave_behind(&mut self) {
+        self.keep.left_before = 0;
         self.left(self.keep.leaving, 0);
         self.closed();
     }

@@ -78,10 +78,14 @@ pub(super) struct Keep {
     full_until: Option<Instant>,
     /// Requests on their way to disk because the process ends.
     pub(super) leaving: u64,
+    /// Those of them that were on their way before it.
+    pub(super) left_before: u64,
     /// The spool thread has been asked for something.
     pub(super) used: bool,
     /// The last writing of this process has been asked for.
     pub(super) closing: bool,
+    /// When the first request was made: none that is read back is older.
+    pub(super) began: Option<Instant>,
     pub(super) backlog: Backlog,
     /// Adopted requests are asked for before anything has been delivered.
     pub(super) eager: bool,
@@ -144,6 +148,8 @@ impl Keep {
             postponed: false,
             full_until: None,
             leaving: 0,
+            left_before: 0,
+            began: None,
             used: false,
             closing: false,
             backlog: Backlog::Unseen(None),
@@ -265,6 +271,8 @@ impl Queue {
         let unsaved = waiting.filter(|request| request.row.is_none());
         let unsaved = unsaved.map(|request| (request.lane, request.seq));
         self.keep.unsaved.extend(unsaved);
+        // In call order: then one mark says how far it has got.
+        self.keep.unsaved.sort_unstable_by_key(|(_, seq)| *seq);
         self.keep.due = Some(now);
     }
 

@@ -178,6 +178,13 @@ impl Queue {
         now: Instant,
     ) {
         self.keep.arrived(rows.len(), charged, now);
+        if self.keep.left_before > 0 {
+            // The process ends: they do not come back.
+            let count = (rows.len() as u64).min(self.keep.left_before);
+            self.keep.left_before -= count;
+            self.left(count, written as u64);
+            return;
+        }
         let unwritten = rows.split_off(written.min(rows.len()));
         if !unwritten.is_empty() {
             self.keep.note_full(now);
@@ -224,6 +231,8 @@ impl Queue {
         let mut request = row.revive(Home::Own, Arc::clone(session), named);
         request.lane = key;
         request.date(now);
+        // Its date is older if the clock was set meanwhile.
+        request.since = request.since.max(self.keep.began);
         request.charged = request.weight();
         let receipt = self.keep.receipts.remove(&request.number);
         request.receipt = receipt.map(|(_, receipt)| receipt);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::adopted::Adoption;
 use super::row::{Gone, Home, Read, Row, Stretch};
 use super::store::{self, Habit, Store, StoreError};
-use super::{Batch, Job, MAX_BYTES, Purpose, Task, place, thread};
+use super::{Batch, Job, LEAST_BYTES, MAX_BYTES, Purpose, Task, place, thread};
 use crate::core::client::ClientState;
 use crate::core::notices::{Level, Notice};
 use crate::core::options::{SpoolMode, SpoolPlaces};
@@ -137,7 +137,9 @@ impl Clerk {
         let (own, adopted): (Vec<_>, Vec<_>) = gone
             .into_iter()
             .partition(|gone| gone.row.home == Home::Own);
-        let written = self.write_own(client, &rows, &own, &lanes);
+        let late = matches!(purpose, Purpose::Exit { .. }) && client.process().spool.is_late();
+        let to_write: &[Row] = if late { &[] } else { &rows };
+        let written = self.write_own(client, to_write, &own, &lanes);
         Self::settle(client, purpose, rows, written);
         let trouble = self.adoption.remove(&adopted);
         self.complain(client, trouble);
@@ -173,7 +175,7 @@ impl Clerk {
             Ok(written) => {
                 if written < rows.len() && !std::mem::replace(told, true) {
                     let text = format!(
-                        "the spool is at its limit of {} MiB, or of half of what was free on the disk: what it cannot take is kept in memory, or dropped",
+                        "the spool is at its limit of {} MiB: what it cannot take is kept in memory, or dropped",
                         MAX_BYTES >> 20
                     );
                     self.say(client, &text);
@@ -214,7 +216,7 @@ impl Clerk {
             salt(),
             store::SUFFIX
         ));
-        let cap = place::room_in(&folder, MAX_BYTES);
+        let cap = place::room_in(&folder, LEAST_BYTES, MAX_BYTES);
         client.process().opens(&path);
         let habit = match client.settings().options.spool {
             SpoolMode::Durable => Habit::Trickle,

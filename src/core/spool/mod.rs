@@ -20,18 +20,27 @@ mod tests;
 pub(in crate::core) mod thread;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use self::row::{Gone, Row, Stretch};
 pub use self::store::Group;
 pub(in crate::core) use self::store::Stamp;
 use super::client::ClientState;
 
+/// Bytes that a file may hold however little is free on the disk.
+const LEAST_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes that all files of a folder may hold together: a burst of some hundred thousand requests.
-/// Of what is free on the disk they take half at most; see [`place::room_in`].
+/// See [`place::room_in`].
 const MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What is older is given up, on disk and in memory: nobody waits for it any more.
 pub(in crate::core) const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// No row was made before: the package had no spool then. An older date is that of a clock which had
+/// not been set yet, and says nothing about the age of a row.
+pub(in crate::core) fn earliest() -> SystemTime {
+    // 2025-01-01T00:00:00Z.
+    UNIX_EPOCH + Duration::from_secs(1_735_689_600)
+}
 
 /// Why rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -159,17 +159,17 @@ impl Candidate {
     }
 }
 
-/// Bytes that a new file in a folder may hold, of `share` for all files there: at most half of what
-/// is free on the disk, for the host needs room too, and what is in the log is there twice when it
-/// is written back.
-pub(super) fn room_in(folder: &Path, share: u64) -> u64 {
+/// Bytes that a new file in a folder may hold, of `share` for all files there. Above `least` it is at
+/// most half of what is free on the disk: the host needs room too, and what is in the log is there
+/// twice when it is written back.
+pub(super) fn room_in(folder: &Path, least: u64, share: u64) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let files = entries.filter_map(Result::ok);
     let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
     let room = share.saturating_sub(sizes.sum());
     // Where the system does not say what is free, a full disk says so itself.
     let free = statvfs(folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    free.map_or(room, |free| room.min(free / 2))
+    free.map_or(room, |free| room.min(least.max(free / 2)))
 }
 
 /// A path and what is wrong with it.

@@ -29,6 +29,8 @@ pub(in crate::core) struct SpoolThread {
     bell: Condvar,
     /// The system has refused the thread, and its jobs wait.
     refused: AtomicBool,
+    /// The time for the end of the process is over.
+    late: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +65,16 @@ impl SpoolThread {
         self.start(&mut inbox, process, START_PAUSE);
         drop(inbox);
         self.bell.notify_one();
+    }
+
+    /// Is what the end of the process has left no longer to be written?
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// Writes nothing more of what the end of the process has left, or does so again.
+    pub(in crate::core) fn set_late(&self, late: bool) {
+        self.late.store(late, Ordering::Relaxed);
     }
 
     fn start(&self, inbox: &mut Inbox, process: &Arc<Process>, pause: Duration) {

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::schema::judge;
 use super::{Stamp, Store, StoreError};
+use crate::core::spool::earliest;
 use crate::core::spool::row::{self, Gone, Row};
 
 impl Store {
@@ -111,9 +112,13 @@ impl Store {
             .map_err(|error| judge(&self.path, &error))
     }
 
-    /// Removes what was made before a point in time; how many requests that were.
+    /// Removes what was made before a point in time; how many requests that were. What has a date
+    /// at which nothing can have been made was recorded while the clock was wrong, and stays.
     pub(in crate::core::spool) fn expire(&mut self, before: i64) -> Result<u64, StoreError> {
-        self.delete("DELETE FROM requests WHERE made_at < ?1", params![before])
+        self.delete(
+            "DELETE FROM requests WHERE made_at < ?1 AND made_at >= ?2",
+            params![before, row::micros(earliest())],
+        )
     }
 
     /// Removes the requests of a key, of an address.

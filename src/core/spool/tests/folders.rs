@@ -79,11 +79,11 @@ fn the_temporary_folder_serves_where_the_state_folder_cannot_be_made() {
 #[test]
 fn the_cap_counts_every_file_of_the_folder() {
     let scratch = Scratch::new();
-    assert_eq!(room_in(&scratch.0, 100), 100);
+    assert_eq!(room_in(&scratch.0, 0, 100), 100);
     std::fs::write(scratch.file("a.db"), [0; 50]).unwrap();
     std::fs::write(scratch.file("a.db-wal"), [0; 20]).unwrap();
-    assert_eq!(room_in(&scratch.0, 100), 30);
-    assert_eq!(room_in(&scratch.0, 60), 0);
+    assert_eq!(room_in(&scratch.0, 0, 100), 30);
+    assert_eq!(room_in(&scratch.0, 0, 60), 0);
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn half_of_what_is_free_on_the_disk_is_left_to_the_host() {
         let disk = rustix::fs::statvfs(path).unwrap();
         disk.f_bavail * disk.f_frsize
     };
-    let room = room_in(&scratch.0, u64::MAX);
+    let room = room_in(&scratch.0, 1, u64::MAX);
     assert!(room > 0 && room < free(&scratch.0) / 4 * 3, "{room} bytes");
     let missing = scratch.file("missing");
-    assert_eq!(room_in(&missing, 7), 7, "a full disk says so itself");
+    assert_eq!(room_in(&missing, 0, 7), 7, "a full disk says so itself");
 }
