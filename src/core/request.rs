@@ -215,7 +215,7 @@ pub struct Request {
 
 /// What one queued request costs in memory beyond its body, for the byte bound: itself, its receipt,
 /// its place in the lane, and what the allocator adds to each of these and to the body.
-const OVERHEAD: usize = 384;
+const OVERHEAD: usize = 400;
 
 impl Request {
     /// A request of `session`.

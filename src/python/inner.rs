@@ -196,6 +196,9 @@ impl Inner {
             mirror.put(py, state, kind, &session, &body, waits)?;
         }
         let receipt = state.submit(kind, session, body, wanted);
+        if self.caller == Caller::Thread && state.takes_turn_to_wait() {
+            py.detach(|| state.wait_for_disk());
+        }
         let noted = state.process().notices().any();
         let result = match receipt {
             Some(receipt) if waits => self.answer(py, receipt)?.unwrap_or_else(|| empty(py)),

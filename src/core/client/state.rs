@@ -138,11 +138,20 @@ impl ClientState {
         }
     }
 
+    /// Should the caller wait for the disk before its next call?
+    #[must_use]
+    pub fn takes_turn_to_wait(&self) -> bool {
+        self.pressure.takes_turn()
+    }
+
+    /// Waits, within a bound, until the disk has caught up; see [`Pressure`].
+    pub fn wait_for_disk(&self) {
+        Pressure::wait(|| self.queue().pressure(Instant::now()));
+    }
+
     /// Puts a request into the queue, or before it; returns whether the delivery thread should look
     /// at once.
     fn put(&self, mut request: Request) -> bool {
-        self.pressure
-            .brake(|| self.queue().pressure(Instant::now()));
         let now = Instant::now();
         if self.settings.mode == Mode::Immediate || self.settings.batch.is_some() {
             request.salt = salt();

@@ -47,11 +47,13 @@ impl Queue {
         }
         requests.sort_by_key(|request| request.seq);
         // Moved out of memory is not yet on disk.
-        let on_their_way = (self.keep.transit.0 as u64).min(moved);
+        let on_their_way = (self.keep.transit.0 as u64)
+            .saturating_sub(self.keep.left_before)
+            .min(moved);
         self.counters.spooled -= on_their_way;
         self.counters.pending += on_their_way;
-        self.keep.left_before = on_their_way;
-        self.keep.leaving = requests.len() as u64 + on_their_way;
+        self.keep.left_before += on_their_way;
+        self.keep.leaving += requests.len() as u64 + on_their_way;
         self.keep.unsaved.clear();
         // Whatever comes now will not see another end: it is written at once.
         self.keep.every = true;
