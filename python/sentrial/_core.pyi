@@ -44,6 +44,7 @@ __all__ = [
     "current_interaction",
     "current_session",
     "deferred_client",
+    "described",
     "flush_all",
     "flush_mirror",
     "get_session_context",

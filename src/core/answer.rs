@@ -170,15 +170,18 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// Is a body an HTML page? `kind` is its `Content-Type`: some servers declare everything as HTML,
-/// and some gateways declare nothing, so the body decides in either case.
+/// and some gateways declare nothing, so the body decides in either case. What `succeeded` must
+/// declare it, too: the sign-in page of a network does.
 #[must_use]
-pub(super) fn is_page(kind: Option<&str>, body: &[u8]) -> bool {
+pub(super) fn is_page(kind: Option<&str>, body: &[u8], succeeded: bool) -> bool {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let text = body.trim_ascii_start();
     let kind = kind.unwrap_or_default().trim_start().to_ascii_lowercase();
     let declared = kind.starts_with("text/html") || kind.starts_with("application/xhtml");
     let starts: &[&[u8]] = if declared {
         &[b"<"]
+    } else if succeeded {
+        &[]
     } else {
         &[b"<!doctype html", b"<html", b"<head"]
     };
@@ -365,7 +368,7 @@ mod tests {
             (Some("application/json"), "<HTML>"),
             (None, "<head>"),
         ] {
-            assert!(is_page(kind, body.as_bytes()), "{kind:?} {body}");
+            assert!(is_page(kind, body.as_bytes(), false), "{kind:?} {body}");
         }
         for (kind, body) in [
             (Some("text/html"), r#"{"id": "1"}"#),
@@ -374,8 +377,10 @@ mod tests {
             (Some("application/xml"), "<Error/>"),
             (None, "<"),
         ] {
-            assert!(!is_page(kind, body.as_bytes()), "{kind:?} {body}");
+            assert!(!is_page(kind, body.as_bytes(), false), "{kind:?} {body}");
         }
+        assert!(is_page(Some("text/html"), b"<html>", true));
+        assert!(!is_page(Some("application/json"), b"<html>", true));
     }
 
     #[test]

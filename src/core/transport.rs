@@ -359,13 +359,14 @@ async fn read(mut response: Response, until: Instant) -> Answer {
             Err(_) => break Some("the answer does not end in time".to_owned()),
         }
     };
+    let succeeded = (200..300).contains(&status);
     let body = content_coding::decoded(coding.as_deref(), body.freeze(), ANSWER_LIMIT);
     Answer {
         status,
         retry_after,
         request_id,
         date,
-        page: answer::is_page(kind.as_deref(), &body),
+        page: answer::is_page(kind.as_deref(), &body, succeeded),
         broken,
         body,
     }

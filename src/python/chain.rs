@@ -82,6 +82,8 @@ pub(super) struct Anonymous {
     pub(super) state: Arc<State>,
     /// The context whose state it is.
     pub(super) home: Option<Home>,
+    /// The client that shows it: once that is collected, nothing does.
+    pub(super) client: Py<PyWeakrefReference>,
 }
 
 impl Anonymous {
@@ -92,6 +94,10 @@ impl Anonymous {
             return true;
         };
         home.is(&here)
+    }
+
+    fn is_shown(&self, py: Python<'_>) -> bool {
+        self.client.bind(py).upgrade().is_some()
     }
 }
 
@@ -184,7 +190,11 @@ pub(super) fn below(parent: Option<&Link>) -> (usize, usize) {
 pub(super) fn needed(py: Python<'_>, chain: Chain, client: u64) -> Option<Arc<Link>> {
     let keep = |link: &Arc<Link>| {
         let replaced = link.origin == Origin::Created && link.client_number == client;
-        !replaced && (link.live().is_some() || link.anonymous.is_some() || link.is_named())
+        let is_shown = |state: &Arc<Anonymous>| state.is_shown(py);
+        !replaced
+            && (link.live().is_some()
+                || link.anonymous.as_ref().is_some_and(is_shown)
+                || link.is_named())
     };
     let first = walk(py, chain).find(keep)?;
     if first.depth < first.tidy_at {

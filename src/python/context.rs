@@ -268,6 +268,7 @@ fn anonymous(client: &Bound<'_, SentrialClient>, state: Arc<State>) -> PyResult<
         anonymous: Some(Arc::new(Anonymous {
             state,
             home: calling_context(py).as_ref().and_then(Home::of),
+            client: PyWeakrefReference::new(client.as_any())?.unbind(),
         })),
         interaction: None,
     };

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.local_server import LocalServer
 
 SESSIONS_BEGUN = 4
-EVENTS_EACH = 60
+EVENTS_EACH = 150
 
 
 class Load:

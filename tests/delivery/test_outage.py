@@ -28,7 +28,6 @@ from tests.support.answers import (
     html,
     limited,
     redirect,
-    truncated,
 )
 from tests.support.waiting import eventually
 
@@ -177,9 +176,7 @@ def test_a_single_failure_is_not_worth_a_line(
     assert client.stats()["retries"] == 1
 
 
-@pytest.mark.parametrize(
-    "reset", [RESET_BEFORE, RESET_MIDDLE, truncated()], ids=["before", "middle", "half"]
-)
+@pytest.mark.parametrize("reset", [RESET_BEFORE, RESET_MIDDLE], ids=["before", "middle"])
 def test_a_broken_connection_is_tried_again_with_the_same_key(
     collector: Collector, reset: AnswerType
 ) -> None:

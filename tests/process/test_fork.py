@@ -217,8 +217,9 @@ client.flush(20)
     assert ran.one("took") < 0.3
     assert ran.stats["delivered"] == ran.stats["accepted"] == 200
     parents = [r for r in collector.requests("POST", SESSIONS) if r.json["agentName"] == "parent"]
-    assert len(parents) == len({r.idempotency_key for r in parents}) == 100
-    assert len(collector.requests("PATCH")) == 100
+    # What was on a connection of the server that hung may be sent again, with its key.
+    assert len({r.idempotency_key for r in parents}) == 100
+    assert len({r.idempotency_key for r in collector.requests("PATCH")}) == 100
 
 
 def test_children_of_children(collector: Collector, run_python: RunPython) -> None:

@@ -38,9 +38,10 @@ class ForwardProxy:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        self._listening.close()
+        # The first thread accepts until it sees the end; nothing may be closed under it.
         for thread in self._threads:
             thread.join(5)
+        self._listening.close()
 
     def _start(self, work: object, *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]

@@ -79,13 +79,19 @@ def test_the_old_nested_body_is_read_too(collector: Collector) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "body"),
-    [(html(403, "<title>Blocked</title>"), "<title>Blocked</title>"), (empty(403), None)],
+    [(Answer(403, body="Blocked"), "Blocked"), (empty(403), None)],
 )
 def test_a_body_that_is_no_json(collector: Collector, answer: Answer, body: object) -> None:
     collector.always("POST", EVENTS, answer)
     with pytest.raises(sentrial.PermissionDeniedError) as caught:
         loud(collector).track_decision("s", "r")
     assert caught.value.body == body
+
+
+def test_a_page_is_the_word_of_a_proxy_and_no_refusal(collector: Collector) -> None:
+    collector.always("POST", EVENTS, html(403, "<title>Blocked</title>"))
+    with pytest.raises(sentrial.APIConnectionError, match=r'403, "Blocked"'):
+        loud(collector, max_retries=0).track_decision("s", "r")
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("0.5", 0.5)])

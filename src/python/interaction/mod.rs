@@ -56,6 +56,10 @@ pub(crate) struct Interaction {
     pid: u32,
     /// Of the create request, where its failure is to be raised later.
     creation: Option<Arc<Receipt>>,
+    /// Always true, once there is a value. CPython tracks an object before its value is written, and
+    /// on 3.10 and 3.11 makes its `__dict__` in between, which may start a collection: that finds
+    /// zeros here, and must not visit what is not there.
+    is_made: bool,
 }
 
 impl Drop for Interaction {
@@ -95,6 +99,7 @@ impl Interaction {
             inner: Arc::clone(client.get().inner()),
             pid: std::process::id(),
             creation: None,
+            is_made: true,
         }
     }
 
@@ -359,6 +364,9 @@ impl Interaction {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.is_made {
+            return Ok(());
+        }
         for held in [self.output.load(), self.failure.load()] {
             if let Some(object) = held.as_ref() {
                 visit.call(&**object)?;
