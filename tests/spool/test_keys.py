@@ -49,7 +49,10 @@ def test_wrong_key_exit_right_key_and_the_announced_flush_delivers_all(
     recorded_with_the_wrong_key(collector, run_python)
     ran = run_script(run_python, collector, NEXT, SENTRIAL_API_KEY=RIGHT)
     assert ran.stats["adopted"] == 0
-    hint = "sentrial spool flush --from …abcd sends them with the current key"
+    hint = (
+        "sentrial spool purge --from …abcd removes them, "
+        "sentrial spool flush --from …abcd sends them with the current key"
+    )
     assert ran.lines == [f"12 requests recorded with key …abcd wait; {hint}"]
     assert tools(collector) == ["next"]
     done = command(tmp_path, collector, "flush", "--from", "…abcd")

@@ -1,7 +1,7 @@
 //! `NO_PROXY` as people write it.
 //!
 //! curl, Go, Python and Node each read another dialect of it. An entry counts here if any of them
-//! would understand it: whoever writes a host down wants it reached directly.
+//! would understand it: a host that is written down is to be reached directly.
 
 use std::net::IpAddr;
 

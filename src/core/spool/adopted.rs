@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::MAX_AGE;
 use super::clerk::in_words;
+use super::daily;
 use super::row::{Gone, Home, Room, Row};
 use super::store::{self, Stamp, Store, StoreError};
 use crate::core::client::ClientState;
@@ -89,7 +90,7 @@ impl Adoption {
             }
         }
         if let Some(scan) = self.scans.remove(&stamp.client) {
-            trouble.extend(scan.report());
+            trouble.extend(scan.report(folders));
         }
         (requests, false, trouble)
     }
@@ -220,10 +221,14 @@ impl Scan {
         }
     }
 
-    fn report(self) -> impl Iterator<Item = String> {
-        self.others.into_values().map(|(end, count)| {
+    /// What is said about requests of other keys, once a day.
+    fn report(self, folders: &[PathBuf]) -> impl Iterator<Item = String> {
+        let folder = folders.first().cloned().unwrap_or_default();
+        let due =
+            move |(fingerprint, _): &(String, (String, u64))| daily::is_due(&folder, fingerprint);
+        self.others.into_iter().filter(due).map(|(_, (end, count))| {
             format!(
-                "{count} requests recorded with key {end} wait; sentrial spool flush --from {end} sends them with the current key"
+                "{count} requests recorded with key {end} wait; sentrial spool purge --from {end} removes them, sentrial spool flush --from {end} sends them with the current key"
             )
         })
     }

@@ -10,6 +10,7 @@
 
 mod adopted;
 mod clerk;
+mod daily;
 pub mod inspect;
 mod owner;
 mod place;

@@ -28,10 +28,10 @@ const ENDLESS: u64 = u64::MAX;
 const URL: &str = "http://127.0.0.1:9";
 
 /// A folder of its own for a test, removed at its end.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("sentrial-spool-{}-{number}", std::process::id());
@@ -40,7 +40,7 @@ impl Scratch {
         Self(path)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 

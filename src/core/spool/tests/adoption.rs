@@ -122,7 +122,7 @@ fn rows_of_another_key_wait_and_are_announced() {
     assert_eq!(
         said,
         [
-            "2 requests recorded with key …6789 wait; sentrial spool flush --from …6789 sends them with the current key"
+            "2 requests recorded with key …6789 wait; sentrial spool purge --from …6789 removes them, sentrial spool flush --from …6789 sends them with the current key"
         ]
     );
     adoption.remove(&[gone(requests[0].row.unwrap().home, 1)]);
