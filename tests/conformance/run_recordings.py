@@ -66,6 +66,7 @@ CONTRADICTED: dict[bool, dict[str, str]] = {
     False: {
         "quirk_async_http_errors": "DESIGN 3, Modes: no background call waits for its attempts",
         "quirk_configure_drops_batch": "PROTOCOL 3, configure(): it returns at once",
+        "quirk_state_growth": "DESIGN 3, Modes: it asks the server before the 5 ms are over",
     },
     True: {
         "quirk_configure_drops_batch": "PROTOCOL 3, configure(): it returns at once",
